@@ -1,0 +1,127 @@
+#include "csrc/core/registry.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+#include "csrc/core/kernel.h"
+
+namespace mpsops {
+
+namespace {
+
+thread_local Op* running_op = nullptr;
+
+std::vector<std::unique_ptr<Op>>& mutable_ops() {
+  static auto* ops = new std::vector<std::unique_ptr<Op>>();
+  return *ops;
+}
+
+std::optional<c10::OperatorHandle> find_handle(const std::string& name) {
+  const auto dot = name.find('.');
+  const c10::OperatorName op_name(name.substr(0, dot),
+                                  dot == std::string::npos ? "" : name.substr(dot + 1));
+  return c10::Dispatcher::singleton().findSchema(op_name);
+}
+
+// Swallows the dispatcher's warning that a kernel is overridden: here that is the point.
+class NoWarnings : public c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
+
+}  // namespace
+
+Op& Op::opinfo(std::initializer_list<const char*> names) {
+  opinfo_.assign(names.begin(), names.end());
+  return *this;
+}
+
+Op& Op::dtypes(std::initializer_list<at::ScalarType> dtypes) {
+  dtypes_ = dtypes;
+  return *this;
+}
+
+Op& Op::because(const char* reason) {
+  reason_ = reason;
+  return *this;
+}
+
+Op& Op::nondeterministic() {
+  nondeterministic_ = true;
+  return *this;
+}
+
+bool Op::exists() const { return find_handle(name_).has_value(); }
+
+bool Op::native() const {
+  const auto handle = find_handle(name_);
+  if (!handle) {
+    return false;
+  }
+  // With ours on top, torch's own is the one below it; the policy says whether there is one.
+  if (enabled()) {
+    return policy_ != Policy::kMissing;
+  }
+  return handle->hasKernelForDispatchKey(c10::DispatchKey::MPS);
+}
+
+void Op::enable() {
+  if (enabled()) {
+    return;
+  }
+  TORCH_CHECK(exists(), "mpsops.enable: op must exist in the running torch, got ", name_);
+  auto library = std::make_unique<torch::Library>(torch::Library::IMPL, "aten",
+                                                  c10::DispatchKey::MPS, __FILE__, __LINE__);
+  NoWarnings quiet;
+  const c10::WarningUtils::WarningHandlerGuard guard(&quiet);
+  library->impl(name_.c_str(), make_kernel_());
+  library_ = std::move(library);
+}
+
+void Op::disable() { library_.reset(); }
+
+void Op::reset_counts() {
+  calls_ = 0;
+  dispatches_ = 0;
+}
+
+Running::Running(Op& op) : outer_(running_op) {
+  running_op = &op;
+  op.calls_.fetch_add(1, std::memory_order_relaxed);
+}
+
+Running::~Running() { running_op = outer_; }
+
+Op* Running::current() { return running_op; }
+
+void detail::count_dispatches(size_t count) {
+  if (running_op != nullptr) {
+    running_op->count_dispatches(count);
+  }
+}
+
+Op& Family::create(const char* name, Policy policy) {
+  auto& ops = mutable_ops();
+  TORCH_CHECK(find_op(name) == nullptr, "mpsops: two families register ", name);
+  ops.push_back(std::make_unique<Op>(name, name_, policy));
+  ops.back()->dtypes_ = dtypes_;
+  return *ops.back();
+}
+
+const std::vector<std::unique_ptr<Op>>& all_ops() { return mutable_ops(); }
+
+Op* find_op(const std::string& name) {
+  for (const auto& op : all_ops()) {
+    if (op->name() == name) {
+      return op.get();
+    }
+  }
+  return nullptr;
+}
+
+detail::FamilyInit::FamilyInit(const char* name, void (*fill)(Family&)) {
+  Family family(name);
+  fill(family);
+}
+
+}  // namespace mpsops
