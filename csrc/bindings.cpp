@@ -1,7 +1,8 @@
 #include <pybind11/pybind11.h>
 
-#include "csrc/core/registry.h"
+#include "csrc/core/bindings.h"
 
-namespace py = pybind11;
-
-PYBIND11_MODULE(_C, m) { m.attr("torch_version") = MPSOPS_TORCH_VERSION; }
+PYBIND11_MODULE(_C, m) {
+  m.attr("torch_version") = MPSOPS_TORCH_VERSION;
+  mpsops::bind_runtime(m);
+}

@@ -1,0 +1,12 @@
+#include "csrc/core/bindings.h"
+#include "csrc/sim/sim.h"
+
+namespace mpsops {
+
+void bind_runtime(pybind11::module_& m) {
+  m.attr("runtime") = "sim";
+  sim::bind_device(m);
+  sim::bind_exec(m);
+}
+
+}  // namespace mpsops
