@@ -4,5 +4,6 @@
 
 PYBIND11_MODULE(_C, m) {
   m.attr("torch_version") = MPSOPS_TORCH_VERSION;
+  mpsops::bind_registry(m);
   mpsops::bind_runtime(m);
 }

@@ -1,9 +1,11 @@
-// What each runtime adds to mpsops._C.
+// The parts of mpsops._C.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 namespace mpsops {
+
+void bind_registry(pybind11::module_& m);
 
 // Defined once per runtime. Sets `runtime` ("metal", "sim") and the functions only it has.
 void bind_runtime(pybind11::module_& m);

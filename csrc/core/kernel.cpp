@@ -8,6 +8,18 @@ namespace {
 
 constexpr int64_t kMaxPerAxis = int64_t{1} << 31;
 
+// Splits `count` over x and y; x is the largest axis that Metal indexes without truncation.
+Size split(int64_t count) {
+  if (count <= kMaxPerAxis) {
+    return {static_cast<uint32_t>(count), 1, 1};
+  }
+  const int64_t rows = (count + kMaxPerAxis - 1) / kMaxPerAxis;
+  TORCH_CHECK(rows <= kMaxPerAxis, "mpsops: grid must have at most 2^62 elements, got ", count);
+  return {static_cast<uint32_t>(kMaxPerAxis), static_cast<uint32_t>(rows), 1};
+}
+
+}  // namespace
+
 std::string_view dtype_name(at::ScalarType dtype) {
   switch (dtype) {
     case at::kFloat: return "float32";
@@ -27,18 +39,6 @@ std::string_view dtype_name(at::ScalarType dtype) {
     default: TORCH_CHECK(false, "mpsops: no Metal type for ", dtype);
   }
 }
-
-// Splits `count` over x and y; x is the largest axis that Metal indexes without truncation.
-Size split(int64_t count) {
-  if (count <= kMaxPerAxis) {
-    return {static_cast<uint32_t>(count), 1, 1};
-  }
-  const int64_t rows = (count + kMaxPerAxis - 1) / kMaxPerAxis;
-  TORCH_CHECK(rows <= kMaxPerAxis, "mpsops: grid must have at most 2^62 elements, got ", count);
-  return {static_cast<uint32_t>(kMaxPerAxis), static_cast<uint32_t>(rows), 1};
-}
-
-}  // namespace
 
 std::string kernel_name(std::string_view stem, std::initializer_list<at::ScalarType> dtypes) {
   std::string name(stem);

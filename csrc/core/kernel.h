@@ -124,6 +124,9 @@ inline void launch_all(std::initializer_list<Dispatch> dispatches) {
   encode(dispatches.begin(), dispatches.size());
 }
 
+// torch's name of a dtype that Metal can hold: "float32", "bfloat16", "bool".
+std::string_view dtype_name(at::ScalarType dtype);
+
 // "<stem>_<dtype>[_<dtype>...]" with torch's dtype names: the one place that spells kernel names.
 std::string kernel_name(std::string_view stem, std::initializer_list<at::ScalarType> dtypes);
 

@@ -46,11 +46,6 @@ Op& Op::because(const char* reason) {
   return *this;
 }
 
-Op& Op::nondeterministic() {
-  nondeterministic_ = true;
-  return *this;
-}
-
 bool Op::exists() const { return find_handle(name_).has_value(); }
 
 bool Op::native() const {

@@ -36,8 +36,6 @@ class Op {
   Op& dtypes(std::initializer_list<at::ScalarType> dtypes);
   // Why a partial op is replaced, for the table of mpsops.ops().
   Op& because(const char* reason);
-  // Results differ from run to run unless torch.use_deterministic_algorithms(True).
-  Op& nondeterministic();
 
   const std::string& name() const { return name_; }  // "aten::mode.values"
   const std::string& family() const { return family_; }
@@ -68,7 +66,6 @@ class Op {
   std::vector<at::ScalarType> dtypes_;
   std::vector<std::string> opinfo_;
   std::string reason_;
-  bool nondeterministic_ = false;
   torch::CppFunction (*make_kernel_)() = nullptr;
   std::unique_ptr<torch::Library> library_;
   std::atomic<uint64_t> calls_{0};

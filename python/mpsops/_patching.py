@@ -1,0 +1,182 @@
+"""Which of mpsops' kernels sit on torch's MPS dispatch key, and why."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+
+from . import _C
+
+Policy = Literal["missing", "partial", "faster"]
+State = Literal["enabled", "disabled", "native", "absent"]
+
+DEFAULT_POLICIES: tuple[Policy, ...] = ("missing", "partial")
+
+
+@dataclass(frozen=True)
+class OpRow:
+    """One overload that mpsops implements, and where it stands in the running torch.
+
+    Attributes:
+        name: schema name with overload, ``aten::mode`` or ``aten::mode.values``.
+        family: stem of its files, ``metal/<family>.metal`` and ``csrc/ops/<family>.cpp``.
+        policy: ``missing`` (torch has no MPS kernel), ``partial`` (torch's raises for some inputs) or
+            ``faster`` (torch's works; ours is opt-in).
+        state: ``enabled``; ``disabled``; ``native`` (torch has its own kernel, ours stands back);
+            ``absent`` (the running torch has no such op).
+        reason: why the state is what it is, in one sentence.
+        dtypes: dtypes of the first tensor argument that the kernel takes, by torch's names.
+        opinfo: entries of PyTorch's OpInfo database that exercise it.
+        calls: how often it ran in this process.
+        dispatches: how many Metal kernels those calls launched.
+    """
+
+    name: str
+    family: str
+    policy: Policy
+    state: State
+    reason: str
+    dtypes: tuple[str, ...]
+    opinfo: tuple[str, ...]
+    calls: int
+    dispatches: int
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
+
+
+def _wanted(op: "_C.Op") -> bool:
+    """Whether enabling makes sense: the op exists, and a missing one is really missing."""
+    return op.exists and not (op.policy == "missing" and op.native)
+
+
+def _state(op: "_C.Op") -> tuple[State, str]:
+    version = torch.__version__.split("+")[0]
+    if not op.exists:
+        return "absent", f"torch {version} has no such op"
+    if op.enabled:
+        if op.policy == "missing":
+            return "enabled", f"torch {version} has no MPS kernel for it"
+        return "enabled", op.reason
+    if op.policy == "missing" and op.native:
+        return "native", f"torch {version} has its own MPS kernel"
+    if not _has_mps():
+        return "disabled", "no MPS device in this process"
+    if op.policy == "faster":
+        return "disabled", "opt-in: mpsops.enable() by name"
+    return "disabled", "not enabled"
+
+
+def ops() -> list[OpRow]:
+    """Every overload that mpsops implements, sorted by name, with its state and the reason for it."""
+    rows = []
+    for op in _C.ops():
+        state, reason = _state(op)
+        rows.append(
+            OpRow(
+                name=op.name,
+                family=op.family,
+                policy=cast("Policy", op.policy),
+                state=state,
+                reason=reason,
+                dtypes=tuple(op.dtypes),
+                opinfo=tuple(op.opinfo),
+                calls=op.calls,
+                dispatches=op.dispatches,
+            )
+        )
+    return sorted(rows, key=lambda row: row.name)
+
+
+def _matches(op: "_C.Op", name: str) -> bool:
+    """A name selects a family, an op with all overloads, or one overload; ``aten::`` may be left out."""
+    schema = op.name.removeprefix("aten::")
+    name = name.removeprefix("aten::")
+    return name in {op.family, schema, schema.split(".")[0]}
+
+
+def _select(names: tuple[str, ...], policies: tuple[Policy, ...]) -> "list[_C.Op]":
+    if not names:
+        return [op for op in _C.ops() if op.policy in policies]
+    selected: dict[str, _C.Op] = {}
+    for name in names:
+        found = [op for op in _C.ops() if _matches(op, name)]
+        if not found:
+            raise ValueError(f"mpsops has no op or family {name!r}: see mpsops.ops()")
+        selected.update((op.name, op) for op in found)
+    return list(selected.values())
+
+
+def enable(*names: str) -> None:
+    """Register mpsops' kernels on the MPS dispatch key.
+
+    Args:
+        names: ops (``"mode"``, ``"aten::mode"``), single overloads (``"mode.values"``) or families
+            (``"adaptive_avg_pool"``). None given: all of policy ``missing`` and ``partial``.
+            Ops of policy ``faster`` are enabled only by name.
+
+    An op of policy ``missing`` that the running torch has on MPS stays torch's. Enabling twice is the
+    same as once.
+
+    Raises:
+        ValueError: a name selects nothing; then nothing was changed.
+        RuntimeError: the process has no MPS device.
+    """
+    if not _has_mps():
+        raise RuntimeError(
+            "mpsops.enable: torch must have an MPS device, got none "
+            "(on Linux: mpsops.simulator.install() makes a simulated one)"
+        )
+    for op in _select(names, DEFAULT_POLICIES):
+        if _wanted(op):
+            op.enable()
+
+
+def disable(*names: str) -> None:
+    """Take mpsops' kernels off the MPS dispatch key again; torch is as it was before.
+
+    Args:
+        names: as in :func:`enable`. None given: every op that is enabled.
+
+    Raises:
+        ValueError: a name selects nothing; then nothing was changed.
+    """
+    for op in _select(names, ("missing", "partial", "faster")):
+        op.disable()
+
+
+@contextmanager
+def patched(*names: str) -> Iterator[None]:
+    """Enable ops (as :func:`enable`) for the length of a ``with`` block, then restore what was.
+
+    Registration is per process: other threads see it too.
+    """
+    before = {op.name for op in _C.ops() if op.enabled}
+    enable(*names)
+    try:
+        yield
+    finally:
+        for op in _C.ops():
+            if op.name in before:
+                op.enable()
+            else:
+                op.disable()
+
+
+def reset_counts() -> None:
+    """Set ``calls`` and ``dispatches`` of every op back to zero."""
+    for op in _C.ops():
+        op.reset_counts()
+
+
+def autopatch() -> None:
+    """What ``import mpsops`` does: enable the defaults where there is an MPS device.
+
+    ``MPSOPS_AUTOPATCH=0`` in the environment turns it off.
+    """
+    if os.environ.get("MPSOPS_AUTOPATCH", "1") != "0" and _has_mps():
+        enable()
