@@ -13,9 +13,12 @@ namespace {
 
 const char* policy_name(Policy policy) {
   switch (policy) {
-    case Policy::kMissing: return "missing";
-    case Policy::kPartial: return "partial";
-    case Policy::kFaster: return "faster";
+    case Policy::kMissing:
+      return "missing";
+    case Policy::kPartial:
+      return "partial";
+    case Policy::kFaster:
+      return "faster";
   }
   return "";
 }
@@ -39,6 +42,7 @@ void bind_registry(py::module_& m) {
       .def_property_readonly("dtypes", [](const Op& op) { return dtype_names(op.dtypes()); })
       .def_property_readonly("opinfo", [](const Op& op) { return op.opinfo(); })
       .def_property_readonly("reason", &Op::reason)
+      .def_property_readonly("max_dispatches", [](const Op& op) { return op.max_dispatches(); })
       .def_property_readonly("exists", &Op::exists)
       .def_property_readonly("native", &Op::native)
       .def_property_readonly("enabled", &Op::enabled)

@@ -83,8 +83,7 @@ inline Argument make_argument(const ThreadgroupMemory& memory) {
 }
 
 template <class T>
-  requires(std::is_trivially_copyable_v<T>)
-Argument make_argument(const T& value) {
+requires(std::is_trivially_copyable_v<T>) Argument make_argument(const T& value) {
   static_assert(sizeof(T) <= 4096, "setBytes takes at most 4 KiB");
   static_assert(!std::is_same_v<T, double>, "Metal has no double");
   Argument argument{Argument::Kind::kBytes};

@@ -46,7 +46,14 @@ Op& Op::because(const char* reason) {
   return *this;
 }
 
-bool Op::exists() const { return find_handle(name_).has_value(); }
+Op& Op::max_dispatches(uint32_t count) {
+  max_dispatches_ = count;
+  return *this;
+}
+
+bool Op::exists() const {
+  return find_handle(name_).has_value();
+}
 
 bool Op::native() const {
   const auto handle = find_handle(name_);
@@ -73,7 +80,9 @@ void Op::enable() {
   library_ = std::move(library);
 }
 
-void Op::disable() { library_.reset(); }
+void Op::disable() {
+  library_.reset();
+}
 
 void Op::reset_counts() {
   calls_ = 0;
@@ -85,9 +94,13 @@ Running::Running(Op& op) : outer_(running_op) {
   op.calls_.fetch_add(1, std::memory_order_relaxed);
 }
 
-Running::~Running() { running_op = outer_; }
+Running::~Running() {
+  running_op = outer_;
+}
 
-Op* Running::current() { return running_op; }
+Op* Running::current() {
+  return running_op;
+}
 
 void detail::count_dispatches(size_t count) {
   if (running_op != nullptr) {
@@ -103,7 +116,9 @@ Op& Family::create(const char* name, Policy policy) {
   return *ops.back();
 }
 
-const std::vector<std::unique_ptr<Op>>& all_ops() { return mutable_ops(); }
+const std::vector<std::unique_ptr<Op>>& all_ops() {
+  return mutable_ops();
+}
 
 Op* find_op(const std::string& name) {
   for (const auto& op : all_ops()) {

@@ -36,6 +36,8 @@ class Op {
   Op& dtypes(std::initializer_list<at::ScalarType> dtypes);
   // Why a partial op is replaced, for the table of mpsops.ops().
   Op& because(const char* reason);
+  // The most kernels that one call launches; 1 unless said. A generated test counts.
+  Op& max_dispatches(uint32_t count);
 
   const std::string& name() const { return name_; }  // "aten::mode.values"
   const std::string& family() const { return family_; }
@@ -43,6 +45,7 @@ class Op {
   const std::vector<at::ScalarType>& dtypes() const { return dtypes_; }
   const std::vector<std::string>& opinfo() const { return opinfo_; }
   const std::string& reason() const { return reason_; }
+  uint32_t max_dispatches() const { return max_dispatches_; }
 
   // Whether torch itself has an MPS kernel for this overload (ours not counted).
   bool native() const;
@@ -66,6 +69,7 @@ class Op {
   std::vector<at::ScalarType> dtypes_;
   std::vector<std::string> opinfo_;
   std::string reason_;
+  uint32_t max_dispatches_ = 1;
   torch::CppFunction (*make_kernel_)() = nullptr;
   std::unique_ptr<torch::Library> library_;
   std::atomic<uint64_t> calls_{0};
@@ -113,11 +117,17 @@ class Family {
   }
 
   template <auto Function>
-  Op& missing(const char* name) { return add<Function>(name, Policy::kMissing); }
+  Op& missing(const char* name) {
+    return add<Function>(name, Policy::kMissing);
+  }
   template <auto Function>
-  Op& partial(const char* name) { return add<Function>(name, Policy::kPartial); }
+  Op& partial(const char* name) {
+    return add<Function>(name, Policy::kPartial);
+  }
   template <auto Function>
-  Op& faster(const char* name) { return add<Function>(name, Policy::kFaster); }
+  Op& faster(const char* name) {
+    return add<Function>(name, Policy::kFaster);
+  }
 
  private:
   template <auto Function>
@@ -146,8 +156,7 @@ struct FamilyInit {
 
 }  // namespace mpsops
 
-#define MPSOPS_FAMILY(stem)                                                     \
-  static void mpsops_fill_##stem(::mpsops::Family& family);                     \
-  static const ::mpsops::detail::FamilyInit mpsops_init_##stem(#stem,           \
-                                                               &mpsops_fill_##stem); \
+#define MPSOPS_FAMILY(stem)                                                                 \
+  static void mpsops_fill_##stem(::mpsops::Family& family);                                 \
+  static const ::mpsops::detail::FamilyInit mpsops_init_##stem(#stem, &mpsops_fill_##stem); \
   static void mpsops_fill_##stem(::mpsops::Family& family)

@@ -12,16 +12,16 @@
 #endif
 
 // The rows for one element type: name "<stem>_<dtype>", first template argument the type.
-#define INSTANTIATE_FLOATING(stem, function)        \
-  INSTANTIATE(stem "_float32", function, float)     \
-  INSTANTIATE(stem "_float16", function, half)      \
+#define INSTANTIATE_FLOATING(stem, function)    \
+  INSTANTIATE(stem "_float32", function, float) \
+  INSTANTIATE(stem "_float16", function, half)  \
   INSTANTIATE_BFLOAT(stem "_bfloat16", function, bfloat)
 
-#define INSTANTIATE_INTEGRAL(stem, function)     \
-  INSTANTIATE(stem "_int64", function, long)     \
-  INSTANTIATE(stem "_int32", function, int)      \
-  INSTANTIATE(stem "_int16", function, short)    \
-  INSTANTIATE(stem "_int8", function, char)      \
+#define INSTANTIATE_INTEGRAL(stem, function)  \
+  INSTANTIATE(stem "_int64", function, long)  \
+  INSTANTIATE(stem "_int32", function, int)   \
+  INSTANTIATE(stem "_int16", function, short) \
+  INSTANTIATE(stem "_int8", function, char)   \
   INSTANTIATE(stem "_uint8", function, uchar)
 
 #define INSTANTIATE_ALL(stem, function) \

@@ -4,7 +4,7 @@ from ._built import TORCH_VERSION
 
 
 def _minor(version: str) -> tuple[str, ...]:
-    return tuple(version.split("+")[0].split(".")[:2])
+    return tuple(version.split("+", maxsplit=1)[0].split(".")[:2])
 
 
 def check_torch(installed: str) -> None:

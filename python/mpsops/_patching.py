@@ -30,6 +30,7 @@ class OpRow:
         reason: why the state is what it is, in one sentence.
         dtypes: dtypes of the first tensor argument that the kernel takes, by torch's names.
         opinfo: entries of PyTorch's OpInfo database that exercise it.
+        max_dispatches: the most Metal kernels that one call launches.
         calls: how often it ran in this process.
         dispatches: how many Metal kernels those calls launched.
     """
@@ -41,6 +42,7 @@ class OpRow:
     reason: str
     dtypes: tuple[str, ...]
     opinfo: tuple[str, ...]
+    max_dispatches: int
     calls: int
     dispatches: int
 
@@ -85,6 +87,7 @@ def ops() -> list[OpRow]:
                 reason=reason,
                 dtypes=tuple(op.dtypes),
                 opinfo=tuple(op.opinfo),
+                max_dispatches=op.max_dispatches,
                 calls=op.calls,
                 dispatches=op.dispatches,
             )

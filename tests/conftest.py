@@ -1,0 +1,28 @@
+"""Every test runs on an `mps` device: a Mac's, or the simulator with every kernel access checked."""
+
+import os
+
+os.environ.setdefault("MPSOPS_SIM_CHECK", "1")
+
+import mpsops
+import torch
+
+if not torch.backends.mps.is_available():
+    import mpsops.simulator
+
+    mpsops.simulator.install()
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "op(*names): names the registered overloads that a hand-written test exercises, for those that "
+        "no OpInfo entry reaches",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)

@@ -1,0 +1,184 @@
+"""What the generated tests run over: registered ops x PyTorch's OpInfo entries x dtypes."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import mpsops
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput
+from torch.utils._pytree import tree_flatten, tree_map
+
+# Every dtype that an MPS tensor can have.
+MPS_DTYPES = (
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.complex64,
+    torch.int64,
+    torch.int32,
+    torch.int16,
+    torch.int8,
+    torch.uint8,
+    torch.uint16,
+    torch.uint32,
+    torch.uint64,
+    torch.bool,
+)
+# What a result may differ from the float64 reference: torch.testing's defaults for the dtype.
+TOLERANCE = {
+    torch.float32: (1.3e-6, 1e-5),
+    torch.float16: (1e-3, 1e-5),
+    torch.bfloat16: (1.6e-2, 1e-5),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One OpInfo entry in one dtype, and the registered ops that name it."""
+
+    info: OpInfo
+    dtype: torch.dtype
+    ops: tuple[mpsops.OpRow, ...]
+
+    def __str__(self) -> str:
+        return f"{self.info.full_name}-{str(self.dtype).removeprefix('torch.')}"
+
+    def samples(self, requires_grad: bool = False) -> Iterator[SampleInput]:
+        torch.manual_seed(0)
+        yield from self.info.sample_inputs("cpu", self.dtype, requires_grad=requires_grad)
+
+
+def ops_by_opinfo() -> dict[str, tuple[mpsops.OpRow, ...]]:
+    named: dict[str, list[mpsops.OpRow]] = {}
+    for row in mpsops.ops():
+        for name in row.opinfo:
+            named.setdefault(name, []).append(row)
+    return {name: tuple(rows) for name, rows in sorted(named.items())}
+
+
+def find_infos(name: str) -> list[OpInfo]:
+    """The entries of a name: one by its full name (with variant), or all variants of it."""
+    return [info for info in op_db if name in {info.full_name, info.name}]
+
+
+def cases(select: Callable[[OpInfo], set[torch.dtype]]) -> list[Case]:
+    return [
+        Case(info, dtype, rows)
+        for name, rows in ops_by_opinfo().items()
+        for info in find_infos(name)
+        for dtype in MPS_DTYPES
+        if dtype in select(info)
+    ]
+
+
+def supported(info: OpInfo) -> set[torch.dtype]:
+    return set(info.supported_dtypes("cpu"))
+
+
+def supported_backward(info: OpInfo) -> set[torch.dtype]:
+    return set(info.supported_backward_dtypes("cpu")) if info.supports_autograd else set()
+
+
+def float32_only(info: OpInfo) -> set[torch.dtype]:
+    return {torch.float32}
+
+
+def all_dtypes(info: OpInfo) -> set[torch.dtype]:
+    return set(MPS_DTYPES)
+
+
+def tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: SampleInput) -> SampleInput:
+    """The sample with every tensor replaced; leaves that require grad go on to require it."""
+
+    def convert(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        return function(leaf.detach()).requires_grad_(leaf.requires_grad)
+
+    return SampleInput(
+        tree_map(convert, sample.input),
+        args=tree_map(convert, tuple(sample.args)),
+        kwargs=tree_map(convert, sample.kwargs),
+    )
+
+
+def to_mps(sample: SampleInput) -> SampleInput:
+    """The same values, strides and storage offsets on the device."""
+    return map_tensors(same_layout_on_mps, sample)
+
+
+def same_layout_on_mps(tensor: torch.Tensor) -> torch.Tensor:
+    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to("mps")
+    return storage.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+
+
+def to_reference(sample: SampleInput) -> SampleInput:
+    """The same values in float64."""
+    return map_tensors(lambda t: t.double() if t.is_floating_point() else t, sample)
+
+
+def call(info: OpInfo, sample: SampleInput, **kwargs: Any) -> list[torch.Tensor]:
+    result = info.op(sample.input, *sample.args, **sample.kwargs, **kwargs)
+    return tensors(result)
+
+
+def differs_by_seed(info: OpInfo, sample: SampleInput) -> bool:
+    """Whether the op draws random numbers for this sample."""
+    results = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        results.append(call(info, sample))
+    return any(not torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def assert_matches(
+    actual: torch.Tensor, same_dtype: torch.Tensor, reference: torch.Tensor, what: str
+) -> None:
+    """`actual` is as the CPU kernel's result in the same dtype, and as near to float64 as that dtype allows.
+
+    Where the CPU kernel itself is further from float64 than the dtype's tolerance (an ill-conditioned
+    function), we may be as far away as it is.
+    """
+    assert actual.device.type == "mps", what
+    assert actual.dtype == same_dtype.dtype, what
+    assert actual.shape == same_dtype.shape, what
+    found = actual.cpu()
+    if not found.is_floating_point():
+        assert torch.equal(found, same_dtype), f"{what}: {found} is not {same_dtype}"
+        return
+    rtol, atol = TOLERANCE[found.dtype]
+    reference = reference.double()
+    cpu_error = (same_dtype.double() - reference).abs().nan_to_num(0.0, 0.0, 0.0)
+    allowed = atol + rtol * reference.abs() + cpu_error
+    error = (found.double() - reference).abs()
+    finite = reference.isfinite() & found.isfinite()
+    bad = finite & (error > allowed)
+    assert not bad.any(), f"{what}: off by {error[bad].max()} at {bad.nonzero()[0].tolist()}"
+    # Outside the finite values the CPU kernel of the same dtype decides: overflow, NaN, signed zero.
+    rest = ~finite
+    torch.testing.assert_close(found[rest], same_dtype[rest], rtol=0, atol=0, equal_nan=True, msg=what)
+
+
+def cotangents(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    return [torch.randn(out.shape).to(out.dtype) for out in outputs]
+
+
+@contextlib.contextmanager
+def no_fallbacks() -> Iterator[None]:
+    """Nothing may leave the device for the CPU inside the block."""
+    if mpsops._C.runtime != "sim":
+        yield
+        return
+    from mpsops import simulator
+
+    before = simulator.fallback_count()
+    yield
+    assert simulator.fallback_count() == before, "an op fell back to the CPU"
