@@ -4,8 +4,9 @@ import os
 
 os.environ.setdefault("MPSOPS_SIM_CHECK", "1")
 
-import mpsops
 import torch
+
+import mpsops
 
 if not torch.backends.mps.is_available():
     import mpsops.simulator

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import mpsops
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
+
+import mpsops
+from benchmarks.op_calls import find_infos, tensors
 
 # Every dtype that an MPS tensor can have.
 MPS_DTYPES = (
@@ -59,11 +60,6 @@ def ops_by_opinfo() -> dict[str, tuple[mpsops.OpRow, ...]]:
     return {name: tuple(rows) for name, rows in sorted(named.items())}
 
 
-def find_infos(name: str) -> list[OpInfo]:
-    """The entries of a name: one by its full name (with variant), or all variants of it."""
-    return [info for info in op_db if name in {info.full_name, info.name}]
-
-
 def cases(select: Callable[[OpInfo], set[torch.dtype]]) -> list[Case]:
     return [
         Case(info, dtype, rows)
@@ -88,10 +84,6 @@ def float32_only(info: OpInfo) -> set[torch.dtype]:
 
 def all_dtypes(info: OpInfo) -> set[torch.dtype]:
     return set(MPS_DTYPES)
-
-
-def tensors(value: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: SampleInput) -> SampleInput:

@@ -1,16 +1,18 @@
 """Every registered op against the CPU, from its registration alone: nothing here names an op."""
 
 import copy
+import itertools
 import re
 from pathlib import Path
 from typing import Any
 
-import mpsops
-import op_cases as oc
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+import mpsops
+import op_cases as oc
+from benchmarks import op_calls
 
 
 def by_case(select: Any) -> pytest.MarkDecorator:
@@ -102,7 +104,7 @@ def test_layouts(case: oc.Case, layout: Any) -> None:
 
 def gradients(case: oc.Case, sample: Any, grads: list[torch.Tensor], create_graph: bool = False) -> Any:
     outputs = [out for out in oc.call(case.info, sample) if out.requires_grad]
-    inputs = [t for t in oc.tensors([sample.input, sample.args, sample.kwargs]) if t.requires_grad]
+    inputs = [t for t in op_calls.tensors([sample.input, sample.args, sample.kwargs]) if t.requires_grad]
     given = [g.to(out.device, out.dtype) for g, out in zip(grads, outputs, strict=True)]
     found = torch.autograd.grad(outputs, inputs, given, create_graph=create_graph, allow_unused=True)
     return inputs, [g for g in found if g is not None]
@@ -228,40 +230,16 @@ def _samples_of_any_dtype(case: oc.Case) -> list[Any]:
     return [oc.map_tensors(convert, sample) for sample in base.samples()]
 
 
-class Recorder(TorchDispatchMode):
-    """Keeps the calls of registered overloads, those that autograd makes included."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names = {row.name for row in mpsops.ops()}
-        self.calls: dict[str, list[tuple[Any, Any, Any]]] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func._schema.name + (f".{func._schema.overload_name}" if func._schema.overload_name else "")
-        if name in self.names:
-            self.calls.setdefault(name, []).append((func, args, kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-def recorded(case: oc.Case, limit: int = 3) -> dict[str, list[Any]]:
-    recorder = Recorder()
-    backward = case.dtype in oc.supported_backward(case.info)
-    with recorder:
-        for number, sample in enumerate(case.samples(requires_grad=backward)):
-            if number == limit:
-                break
-            outputs = [o for o in oc.call(case.info, oc.to_mps(sample)) if o.requires_grad]
-            if outputs:
-                sum(o.sum() for o in outputs).backward()
-    return recorder.calls
+def on_device(case: oc.Case, limit: int | None = None) -> Any:
+    for sample in itertools.islice(case.samples(requires_grad=case.info.supports_autograd), limit):
+        yield case.info, oc.to_mps(sample)
 
 
 @by_case(oc.float32_only)
 def test_opcheck(case: oc.Case) -> None:
     """Schema and fake-tensor rules hold for each overload that the samples reach."""
-    for name, calls in recorded(case).items():
+    for name, calls in op_calls.record(on_device(case, limit=3)).items():
         func, args, kwargs = calls[0]
-        args, kwargs = torch.utils._pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, (args, kwargs))
         result = torch.library.opcheck(
             func, args, kwargs, test_utils=("test_schema", "test_faketensor"), raise_exception=False
         )
@@ -294,8 +272,8 @@ def test_compile(case: oc.Case) -> None:
 
     torch._dynamo.reset()
     compiled = torch.compile(function, backend="aot_eager", fullgraph=False)
-    expected = oc.tensors(function(on_mps.input, *on_mps.args))
-    for found, value in zip(oc.tensors(compiled(on_mps.input, *on_mps.args)), expected, strict=True):
+    expected = op_calls.tensors(function(on_mps.input, *on_mps.args))
+    for found, value in zip(op_calls.tensors(compiled(on_mps.input, *on_mps.args)), expected, strict=True):
         assert torch.equal(found, value)
 
 
@@ -316,7 +294,7 @@ def test_schedules(case: oc.Case) -> None:
                 tracked = [o for o in outputs if o.requires_grad]
                 if tracked:
                     sum(o.sum() for o in tracked).backward()
-                leaves = oc.tensors([on_mps.input, on_mps.args, on_mps.kwargs])
+                leaves = op_calls.tensors([on_mps.input, on_mps.args, on_mps.kwargs])
                 results.append(outputs + [t.grad for t in leaves if t.grad is not None])
         for each in zip(*results, strict=True):
             for other in each[1:]:
@@ -354,17 +332,12 @@ def test_every_op_has_a_test(family: str) -> None:
     mpsops.reset_counts()
     for case in oc.cases(oc.float32_only):
         if any(row.family == family for row in case.ops):
-            recorded(case, limit=1000)
-            if case.info.supports_out:
-                for sample in case.samples():
-                    on_mps = oc.to_mps(sample)
-                    buffers = [torch.empty_like(value) for value in oc.call(case.info, on_mps)]
-                    oc.call(case.info, on_mps, out=buffers[0] if len(buffers) == 1 else tuple(buffers))
+            op_calls.record(on_device(case))
     for row in mpsops.ops():
         if row.family == family and row.state == "enabled":
             assert row.calls > 0 or row.name in claimed, f"{row.name} is never called by a test"
             for name in row.opinfo:
-                assert oc.find_infos(name), f"{row.name}: PyTorch has no OpInfo entry {name}"
+                assert op_calls.find_infos(name), f"{row.name}: PyTorch has no OpInfo entry {name}"
 
 
 def test_error_texts_are_plain() -> None:

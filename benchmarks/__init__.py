@@ -1,0 +1,1 @@
+"""Measurements of mpsops. Each module runs by itself: ``python -m benchmarks.<name>``."""

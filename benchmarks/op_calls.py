@@ -1,0 +1,79 @@
+"""Real calls of every registered overload, recorded from PyTorch's OpInfo samples.
+
+The registry names the OpInfo entries of each op; nothing here lists an op.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+import mpsops
+
+Call = tuple[torch._ops.OpOverload, tuple[Any, ...], dict[str, Any]]
+
+
+def find_infos(name: str) -> list[OpInfo]:
+    """The OpInfo entries of a name: one by its full name (with variant), or all variants of it."""
+    return [info for info in op_db if name in {info.full_name, info.name}]
+
+
+def overload_name(func: torch._ops.OpOverload) -> str:
+    """``aten::mode`` or ``aten::mode.values``, as the registry spells it."""
+    overload = func._schema.overload_name
+    return func._schema.name + (f".{overload}" if overload else "")
+
+
+class Recorder(TorchDispatchMode):
+    """Keeps the calls of registered overloads, those that autograd makes included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = {row.name for row in mpsops.ops()}
+        self.calls: dict[str, list[Call]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (name := overload_name(func)) in self.names:
+            detached = tree_map_only(torch.Tensor, torch.Tensor.detach, (args, kwargs or {}))
+            self.calls.setdefault(name, []).append((func, *detached))
+        return func(*args, **(kwargs or {}))
+
+
+def tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def run_forward_and_backward(info: OpInfo, sample: SampleInput) -> None:
+    outputs = tensors(info.op(sample.input, *sample.args, **sample.kwargs))
+    if tracked := [out for out in outputs if out.requires_grad]:
+        torch.autograd.backward(tracked, [torch.ones_like(out) for out in tracked])
+    if info.supports_out:
+        buffers = [torch.empty_like(out) for out in outputs]
+        with torch.no_grad():
+            out = buffers[0] if len(buffers) == 1 else tuple(buffers)
+            info.op(sample.input, *sample.args, **sample.kwargs, out=out)
+
+
+def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call]]:
+    """The calls of registered overloads, by name, that the samples (on the device) lead to."""
+    recorder = Recorder()
+    with recorder:
+        for info, sample in samples:
+            run_forward_and_backward(info, sample)
+    return recorder.calls
+
+
+def all_calls(dtype: torch.dtype = torch.float32) -> dict[str, list[Call]]:
+    """Every call that the OpInfo samples of all registered ops make on the device."""
+
+    def samples() -> Iterator[tuple[OpInfo, SampleInput]]:
+        for name in sorted({name for row in mpsops.ops() for name in row.opinfo}):
+            for info in find_infos(name):
+                for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
+                    yield info, sample
+
+    return record(samples())
