@@ -90,8 +90,7 @@ void launch_elementwise(const ElementwiseOp& op, at::TensorIteratorBase& iterato
     argument.size = static_cast<uint32_t>(layout.size() * sizeof(int64_t));
     dispatch.arguments.push_back(argument);
   }
-  detail::count_dispatches(1);
-  encode(&dispatch, 1);
+  detail::submit(&dispatch, 1);
 }
 
 }  // namespace mpsops

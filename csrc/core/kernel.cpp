@@ -8,14 +8,15 @@ namespace {
 
 constexpr int64_t kMaxPerAxis = int64_t{1} << 31;
 
-// Splits `count` over x and y; x is the largest axis that Metal indexes without truncation.
-Size split(int64_t count) {
-  if (count <= kMaxPerAxis) {
+// Splits `count` over x and y, with at most `per_row` along x.
+Size split(int64_t count, int64_t per_row) {
+  TORCH_CHECK(count >= 0 && count / per_row < kMaxPerAxis,
+              "mpsops: grid must have 0 to 2^62 threads, got ", count);
+  if (count <= per_row) {
     return {static_cast<uint32_t>(count), 1, 1};
   }
-  const int64_t rows = (count + kMaxPerAxis - 1) / kMaxPerAxis;
-  TORCH_CHECK(rows <= kMaxPerAxis, "mpsops: grid must have at most 2^62 elements, got ", count);
-  return {static_cast<uint32_t>(kMaxPerAxis), static_cast<uint32_t>(rows), 1};
+  const int64_t rows = (count + per_row - 1) / per_row;
+  return {static_cast<uint32_t>(per_row), static_cast<uint32_t>(rows), 1};
 }
 
 }  // namespace
@@ -66,11 +67,14 @@ std::string kernel_name(std::string_view stem, std::initializer_list<at::ScalarT
 
 Grid grid_for(const Kernel& kernel, int64_t count) {
   const uint32_t group = std::min<uint32_t>(kernel.max_total_threads_per_threadgroup(), 256);
-  return {Grid::Unit::kThreads, split(count), {group, 1, 1}};
+  return {Grid::Unit::kThreads, split(count, kMaxPerAxis), {group, 1, 1}};
 }
 
 Grid groups_for(int64_t groups, uint32_t threads_per_group) {
-  return {Grid::Unit::kThreadgroups, split(groups), {threads_per_group, 1, 1}};
+  // Threads are what an axis counts in 32 bits, also for a grid given in groups.
+  return {Grid::Unit::kThreadgroups,
+          split(groups, kMaxPerAxis / threads_per_group),
+          {threads_per_group, 1, 1}};
 }
 
 }  // namespace mpsops

@@ -27,6 +27,8 @@ class Kernel {
   virtual ~Kernel() = default;
   virtual const std::string& name() const = 0;
   virtual uint32_t max_total_threads_per_threadgroup() const = 0;
+  // Threadgroup memory that the kernel declares itself, in bytes; ThreadgroupMemory comes on top.
+  virtual uint32_t static_threadgroup_memory_length() const { return 0; }
 };
 
 // The kernel `name` of metal/<family>.metal. Compiles or loads the family on first use.
@@ -65,7 +67,8 @@ struct Dispatch {
 };
 
 // Encodes the dispatches in order on the current stream. Each sees the writes of those before it.
-// Nothing is committed or waited for.
+// Nothing is committed or waited for. Called by detail::submit() only, which has checked them:
+// grids are not empty, groups fit the kernel, tensors are on mps.
 void encode(const Dispatch* dispatches, size_t count);
 
 namespace detail {
@@ -78,7 +81,7 @@ inline Argument make_argument(const at::Tensor& tensor) {
 
 inline Argument make_argument(const ThreadgroupMemory& memory) {
   Argument argument{Argument::Kind::kThreadgroupMemory};
-  argument.size = memory.bytes;
+  argument.size = (memory.bytes + 15) / 16 * 16;  // setThreadgroupMemoryLength takes whole 16 bytes
   return argument;
 }
 
@@ -86,6 +89,8 @@ template <class T>
 requires(std::is_trivially_copyable_v<T>) Argument make_argument(const T& value) {
   static_assert(sizeof(T) <= 4096, "setBytes takes at most 4 KiB");
   static_assert(!std::is_same_v<T, double>, "Metal has no double");
+  static_assert(!std::is_pointer_v<T> && !std::is_same_v<T, at::IntArrayRef>,
+                "pass the values, in an array or a struct");
   Argument argument{Argument::Kind::kBytes};
   argument.size = sizeof(T);
   if constexpr (sizeof(T) <= sizeof(argument.small)) {
@@ -97,6 +102,9 @@ requires(std::is_trivially_copyable_v<T>) Argument make_argument(const T& value)
 }
 
 void count_dispatches(size_t count);  // registry.cpp: adds to the op that is running
+
+// Leaves out the dispatches over nothing, checks the others (submit.cpp), counts and encodes them.
+void submit(const Dispatch* dispatches, size_t count);
 
 }  // namespace detail
 
@@ -113,14 +121,12 @@ Dispatch make_dispatch(const Kernel& kernel, const Grid& grid, const Args&... ar
 template <class... Args>
 void launch(const Kernel& kernel, const Grid& grid, const Args&... args) {
   const Dispatch dispatch = make_dispatch(kernel, grid, args...);
-  detail::count_dispatches(1);
-  encode(&dispatch, 1);
+  detail::submit(&dispatch, 1);
 }
 
 // Several dispatches in one encoding: launch_all({make_dispatch(...), make_dispatch(...)}).
 inline void launch_all(std::initializer_list<Dispatch> dispatches) {
-  detail::count_dispatches(dispatches.size());
-  encode(dispatches.begin(), dispatches.size());
+  detail::submit(dispatches.begin(), dispatches.size());
 }
 
 // torch's name of a dtype that Metal can hold: "float32", "bfloat16", "bool".
@@ -134,8 +140,8 @@ std::string kernel_name(std::string_view stem, std::initializer_list<at::ScalarT
 // and return when it is >= count.
 Grid grid_for(const Kernel& kernel, int64_t count);
 
-// Threads of a fixed-size group for each of `groups` units of work; 2-D above 2^31 groups, as above
-// (linear_group_index()).
+// Threads of a fixed-size group for each of `groups` units of work; 2-D above 2^31 threads, as
+// above (linear_group_index()).
 Grid groups_for(int64_t groups, uint32_t threads_per_group);
 
 }  // namespace mpsops
