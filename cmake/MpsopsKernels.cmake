@@ -13,4 +13,14 @@ endfunction()
 
 # Linux: which ops stock torch has on MPS, from torch's own native_functions.yaml.
 function(mpsops_stock_ops target)
+  cmake_path(GET MPSOPS_TORCH_ROOT PARENT_PATH site)
+  set(table ${site}/torchgen/packaged/ATen/native/native_functions.yaml)
+  set(script ${CMAKE_CURRENT_SOURCE_DIR}/cmake/stock_ops.py)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/stock_ops.cpp)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${Python_EXECUTABLE} ${script} ${table} ${output}
+    DEPENDS ${script} ${table}
+    VERBATIM)
+  target_sources(${target} PRIVATE ${output})
 endfunction()

@@ -48,7 +48,8 @@ class OpRow:
 
 
 def _has_mps() -> bool:
-    return torch.backends.mps.is_available()
+    # is_built() first: asking for availability settles it for good, and the simulator may come later.
+    return torch.backends.mps.is_built() and torch.backends.mps.is_available()
 
 
 def _wanted(op: "_C.Op") -> bool:

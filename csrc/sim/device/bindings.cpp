@@ -1,7 +1,40 @@
+#include <pybind11/stl.h>
+
+#include "csrc/sim/device/allocator.h"
+#include "csrc/sim/device/counters.h"
+#include "csrc/sim/device/fallback.h"
+#include "csrc/sim/device/install.h"
+#include "csrc/sim/device/memory.h"
+#include "csrc/sim/device/stock_ops.h"
 #include "csrc/sim/sim.h"
 
 namespace mpsops::sim {
 
-void bind_device(pybind11::module_&) {}
+void bind_device(pybind11::module_& m) {
+  auto device = m.def_submodule("device");
+  device.def("install", [](const std::string& git_version) {
+    set_git_version(git_version);
+    install();
+  });
+  device.def("fallback_calls", &fallback_calls);
+  device.def("stand_in_calls", &stand_in_calls);
+  device.def("reset_counters", &reset_counters);
+  device.def("stock_ops", [] {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < kStockOpCount; ++i) {
+      names.emplace_back(kStockOps[i].name);
+    }
+    return names;
+  });
+  device.def("check_guard", [](uintptr_t pointer) {
+    check_guard(find_allocation(reinterpret_cast<const void*>(pointer)));
+  });
+  device.def("host_address", [](uintptr_t pointer) {
+    const auto* device_pointer = reinterpret_cast<const std::byte*>(pointer);
+    const auto allocation = find_allocation(device_pointer);
+    const auto offset = device_pointer - static_cast<const std::byte*>(allocation.device);
+    return reinterpret_cast<uintptr_t>(allocation.host + offset);
+  });
+}
 
 }  // namespace mpsops::sim

@@ -1,0 +1,20 @@
+// The pieces of the simulated device, in the order in which install() puts them into torch.
+#pragma once
+
+namespace torch {
+class Library;
+}
+
+namespace mpsops::sim {
+
+void install_guard();
+void install_hooks();  // throws if torch already looked for them
+void register_factories(torch::Library& aten);
+void register_copies(torch::Library& aten);
+void register_stand_ins(torch::Library& aten);
+void register_fallback();
+
+// Everything. A second call does nothing.
+void install();
+
+}  // namespace mpsops::sim
