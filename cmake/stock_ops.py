@@ -35,7 +35,9 @@ def main() -> None:
     missing = [name for name in ALWAYS_CPU if name in entries and "MPS" not in dispatch_keys(entries[name])]
     rows += [(name, True, False) for name in missing]
 
-    lines = [f'    {{"{name}", {str(check).lower()}, {str(seeded).lower()}}},' for name, check, seeded in rows]
+    lines = [
+        f'    {{"{name}", {str(check).lower()}, {str(seeded).lower()}}},' for name, check, seeded in rows
+    ]
     options.output.write_text(
         '#include "csrc/sim/device/stock_ops.h"\n\nnamespace mpsops::sim {\n\n'
         "const StockOp kStockOps[] = {\n" + "\n".join(lines) + "\n};\n"

@@ -20,6 +20,7 @@ void install() {
   register_fallback();
   register_factories(*aten);
   register_copies(*aten);
+  register_composed(*aten);
   register_stand_ins(*aten);
   installed = true;
 }

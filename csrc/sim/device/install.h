@@ -11,6 +11,7 @@ void install_guard();
 void install_hooks();  // throws if torch already looked for them
 void register_factories(torch::Library& aten);
 void register_copies(torch::Library& aten);
+void register_composed(torch::Library& aten);
 void register_stand_ins(torch::Library& aten);
 void register_fallback();
 

@@ -83,7 +83,8 @@ void check_devices(const OperatorHandle& op, const StockOp& stock, const Stack& 
           arguments[i].alias_info() != nullptr && arguments[i].alias_info()->isWrite();
       if (stock.device_check) {
         const auto method = c10::str("wrapper_MPS_", op.schema().name().substr(6));
-        c10::impl::common_device_check_failure(*common, tensor, method.c_str(), arguments[i].name().c_str());
+        c10::impl::common_device_check_failure(*common, tensor, method.c_str(),
+                                               arguments[i].name().c_str());
       }
       TORCH_CHECK(tensor.is_cpu() && tensor.dim() == 0 && !output,
                   "Expected all tensors to be on the same device, but found at least two devices, ",
@@ -200,7 +201,7 @@ void stand_in(const OperatorHandle& op, Stack* stack) {
   if (stock.seeded && !has_generator) {
     borrowed.emplace(draw_seed(std::nullopt));
   }
-  op.callBoxedForDispatchKey(c10::DispatchKey::CPU, *stack);
+  op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   aliases.write_back();
   for (size_t i = stack->size() - schema.returns().size(); i < stack->size(); ++i) {
     (*stack)[i] = to_device(aliases, (*stack)[i]);
