@@ -41,7 +41,11 @@ c10::SmallVector<int64_t, 24> layout_of(const at::TensorIteratorBase& iterator) 
 
 void launch_elementwise(const ElementwiseOp& op, at::TensorIteratorBase& iterator) {
   const auto common = iterator.common_dtype();
-  check_dtype(op.cpu_kernel, common, {at::kFloat, at::kHalf, at::kBFloat16});
+  if (op.floating) {
+    check_dtype(op.cpu_kernel, common, {at::kFloat, at::kHalf, at::kBFloat16});
+  } else {
+    check_dtype(op.cpu_kernel, common, {at::kFloat});
+  }
   const int64_t count = iterator.numel();
   if (count == 0) {
     return;

@@ -4,7 +4,7 @@
 //   constexpr ElementwiseOp kNdtri{"special_ndtri", "ndtri_cpu"};
 //
 //   MPSOPS_FAMILY(special_ndtri) {
-//     family.dtypes(kElementwiseFloatDtypes);
+//     family.dtypes(kFloat32Inputs);
 //     family.missing<unary_float<kNdtri>>("aten::special_ndtri");
 //     family.missing<unary_float_out<kNdtri>>("aten::special_ndtri.out");
 //   }
@@ -18,15 +18,17 @@
 namespace mpsops {
 
 struct ElementwiseOp {
-  const char* kernel;      // the name in INSTANTIATE_*_FLOAT
+  const char* kernel;      // the name in INSTANTIATE_*_FLOAT32 or _FLOATING
   const char* cpu_kernel;  // as the CPU kernel calls itself when it refuses a dtype
+  // Whether float16 and bfloat16 are taken too (_FLOATING), as the CPU kernel does or does not.
+  bool floating = false;
   const char* family = kernel;
 };
 
-// Inputs that promote to a float dtype that Metal has.
-inline constexpr std::initializer_list<at::ScalarType> kElementwiseFloatDtypes = {
-    at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kInt,
-    at::kShort, at::kChar, at::kByte,     at::kBool};
+// What promotes to float32, the only dtype of the op's results.
+inline constexpr std::initializer_list<at::ScalarType> kFloat32Inputs = {
+    at::kFloat, at::kLong, at::kInt,    at::kShort,  at::kChar,
+    at::kByte,  at::kBool, at::kUInt16, at::kUInt32, at::kUInt64};
 
 // Launches `op` over a built iterator with one output and one or two inputs.
 void launch_elementwise(const ElementwiseOp& op, at::TensorIteratorBase& iterator);

@@ -2,7 +2,7 @@
 //
 //   struct Name { float operator()(float x) const { ... } };
 //
-// and has one table row, INSTANTIATE_UNARY_FLOAT("name", Name) or INSTANTIATE_BINARY_FLOAT. One
+// and has one table row, INSTANTIATE_UNARY_FLOAT32("name", Name) or one of its kin below. One
 // dispatch per call; the host (csrc/core/elementwise.cpp) picks among
 //   dense    all operands of one dtype and contiguous: up to 4 coalesced elements per thread;
 //   strided  all operands of one dtype: one element per thread at the iterator's strides;
@@ -253,21 +253,28 @@ template <class Functor>
   store_cast(output, offsets[0], params.dtypes[0], params.common, Functor()(x, y));
 }
 
-// Kernels of an op with float results: integer inputs, promoted, go through the cast kernel.
-#define INSTANTIATE_UNARY_FLOAT(op, functor)                                 \
-  INSTANTIATE(op "_dense_float32", unary_dense, float, functor)              \
-  INSTANTIATE(op "_dense_float16", unary_dense, half, functor)               \
-  INSTANTIATE_BFLOAT(op "_dense_bfloat16", unary_dense, bfloat, functor)     \
-  INSTANTIATE(op "_strided_float32", unary_strided, float, functor)          \
-  INSTANTIATE(op "_strided_float16", unary_strided, half, functor)           \
-  INSTANTIATE_BFLOAT(op "_strided_bfloat16", unary_strided, bfloat, functor) \
+// The kernels of an op with float results. FLOAT32: for float32 and what promotes to it; FLOATING:
+// for float16 and bfloat16 too. Operands of other dtypes go through the cast kernel.
+#define INSTANTIATE_UNARY_FLOAT32(op, functor)                      \
+  INSTANTIATE(op "_dense_float32", unary_dense, float, functor)     \
+  INSTANTIATE(op "_strided_float32", unary_strided, float, functor) \
   INSTANTIATE(op "_cast", unary_cast, functor)
 
-#define INSTANTIATE_BINARY_FLOAT(op, functor)                                 \
-  INSTANTIATE(op "_dense_float32", binary_dense, float, functor)              \
-  INSTANTIATE(op "_dense_float16", binary_dense, half, functor)               \
-  INSTANTIATE_BFLOAT(op "_dense_bfloat16", binary_dense, bfloat, functor)     \
-  INSTANTIATE(op "_strided_float32", binary_strided, float, functor)          \
-  INSTANTIATE(op "_strided_float16", binary_strided, half, functor)           \
-  INSTANTIATE_BFLOAT(op "_strided_bfloat16", binary_strided, bfloat, functor) \
+#define INSTANTIATE_UNARY_FLOATING(op, functor)                          \
+  INSTANTIATE_UNARY_FLOAT32(op, functor)                                 \
+  INSTANTIATE(op "_dense_float16", unary_dense, half, functor)           \
+  INSTANTIATE(op "_strided_float16", unary_strided, half, functor)       \
+  INSTANTIATE_BFLOAT(op "_dense_bfloat16", unary_dense, bfloat, functor) \
+  INSTANTIATE_BFLOAT(op "_strided_bfloat16", unary_strided, bfloat, functor)
+
+#define INSTANTIATE_BINARY_FLOAT32(op, functor)                      \
+  INSTANTIATE(op "_dense_float32", binary_dense, float, functor)     \
+  INSTANTIATE(op "_strided_float32", binary_strided, float, functor) \
   INSTANTIATE(op "_cast", binary_cast, functor)
+
+#define INSTANTIATE_BINARY_FLOATING(op, functor)                          \
+  INSTANTIATE_BINARY_FLOAT32(op, functor)                                 \
+  INSTANTIATE(op "_dense_float16", binary_dense, half, functor)           \
+  INSTANTIATE(op "_strided_float16", binary_strided, half, functor)       \
+  INSTANTIATE_BFLOAT(op "_dense_bfloat16", binary_dense, bfloat, functor) \
+  INSTANTIATE_BFLOAT(op "_strided_bfloat16", binary_strided, bfloat, functor)
