@@ -3,8 +3,60 @@ set(MPSOPS_METAL_DIR ${CMAKE_CURRENT_SOURCE_DIR}/metal)
 file(GLOB MPSOPS_METAL_SOURCES CONFIGURE_DEPENDS ${MPSOPS_METAL_DIR}/*.metal)
 file(GLOB_RECURSE MPSOPS_METAL_HEADERS CONFIGURE_DEPENDS ${MPSOPS_METAL_DIR}/*.h)
 
-# macOS: the flattened text of every family goes into the module.
+# macOS: the flattened text of every family goes into the module, and its .metallib too where Apple's
+# offline compiler works (it comes with Xcode; the command line tools alone lack it).
 function(mpsops_embed_kernels target)
+  set(flatten ${CMAKE_CURRENT_SOURCE_DIR}/python/mpsops/msl/flatten.py)
+  set(embed ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed_kernels.py)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  set(metal xcrun -sdk macosx metal -std=metal3.1 -fno-fast-math -mmacosx-version-min=14.0)
+  if(NOT DEFINED MPSOPS_METAL_COMPILER)
+    file(WRITE ${folder}/probe.metal "kernel void probe(device bfloat* x) { x[0] = bfloat(1.0f); }\n")
+    execute_process(
+      COMMAND ${metal} -o ${folder}/probe.metallib ${folder}/probe.metal
+      RESULT_VARIABLE probe_result OUTPUT_QUIET ERROR_QUIET)
+    if(probe_result EQUAL 0)
+      set(found ON)
+    else()
+      set(found OFF)
+    endif()
+    set(MPSOPS_METAL_COMPILER ${found} CACHE BOOL "Compile kernels at build time with xcrun metal")
+  endif()
+  message(STATUS "Kernels compiled at build time: ${MPSOPS_METAL_COMPILER}")
+
+  foreach(source IN LISTS MPSOPS_METAL_SOURCES)
+    cmake_path(GET source STEM family)
+    set(text ${folder}/${family}.metal)
+    set(generated ${folder}/${family}.cpp)
+    set(metallib)
+    set(metallib_option)
+    add_custom_command(
+      OUTPUT ${text}
+      COMMAND ${Python_EXECUTABLE} ${flatten} ${source} -o ${text} --depfile ${folder}/${family}.d
+        -I ${CMAKE_CURRENT_SOURCE_DIR} -I ${MPSOPS_TORCH_ROOT}/include
+      DEPENDS ${source} ${flatten}
+      DEPFILE ${folder}/${family}.d
+      COMMENT "Flattening ${family}.metal"
+      VERBATIM)
+    if(MPSOPS_METAL_COMPILER)
+      set(metallib ${folder}/${family}.metallib)
+      set(metallib_option --metallib ${metallib})
+      add_custom_command(
+        OUTPUT ${metallib}
+        COMMAND ${metal} -o ${metallib} ${text}
+        DEPENDS ${text}
+        COMMENT "Compiling ${family}.metal"
+        VERBATIM)
+    endif()
+    add_custom_command(
+      OUTPUT ${generated}
+      COMMAND ${Python_EXECUTABLE} ${embed} ${family} ${text} ${metallib_option} -o ${generated}
+      DEPENDS ${text} ${metallib} ${embed}
+      COMMENT "Embedding ${family}.metal"
+      VERBATIM)
+    set_source_files_properties(${generated} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    target_sources(${target} PRIVATE ${generated})
+  endforeach()
 endfunction()
 
 # Linux: every family becomes mpsops/kernels/<family>.so, compiled by clang.
