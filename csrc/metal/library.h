@@ -4,6 +4,7 @@
 
 #import <Metal/Metal.h>
 
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -56,7 +57,6 @@ class Family {
   const Embedded& embedded_;
   std::shared_mutex mutex_;
   id<MTLLibrary> library_ = nil;
-  std::string failure_;    // why nothing compiled
   std::string no_bfloat_;  // why the library is without bfloat kernels
   std::unordered_map<std::string, std::unique_ptr<Pipeline>> pipelines_;
 };

@@ -3,6 +3,8 @@
 #include <ATen/mps/MPSDevice.h>
 #include <c10/util/Exception.h>
 
+#include <span>
+
 namespace mpsops::metal {
 
 namespace {
@@ -78,26 +80,27 @@ Family& Family::find(std::string_view name) {
 }
 
 id<MTLLibrary> Family::library() {
-  if (library_ == nil && failure_.empty()) {
-    if (!embedded_.metallib.empty()) {
-      library_ = load(embedded_.metallib);
-    }
-    if (library_ == nil) {
-      std::string text;
-      for (const auto piece : embedded_.source) {
-        text += piece;
-      }
-      NSString* source = to_ns(text);
-      library_ = compile(source, true, failure_);
-      // A GPU or compiler without bfloat must not lose the other dtypes.
-      std::string again;
-      if (library_ == nil && (library_ = compile(source, false, again)) != nil) {
-        no_bfloat_ = std::exchange(failure_, "");
-      }
-    }
+  if (library_ != nil) {
+    return library_;
   }
+  if (!embedded_.metallib.empty() && (library_ = load(embedded_.metallib)) != nil) {
+    return library_;
+  }
+  std::string text;
+  for (const auto piece : embedded_.source) {
+    text += piece;
+  }
+  NSString* source = to_ns(text);
+  std::string diagnostics;
+  if ((library_ = compile(source, true, diagnostics)) != nil) {
+    return library_;
+  }
+  // A GPU or compiler without bfloat must not lose the other dtypes.
+  std::string diagnostics_without;
+  library_ = compile(source, false, diagnostics_without);
   TORCH_CHECK(library_ != nil, "mpsops: metal/", embedded_.name, ".metal does not compile:\n",
-              failure_);
+              diagnostics);
+  no_bfloat_ = diagnostics;
   return library_;
 }
 
