@@ -1,0 +1,75 @@
+# From a clean clone to a running program: `make demo`, `make test`. Everything goes into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format build clean distclean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+# Any installed torch in .venv is kept. On Linux, plain `torch` would bring several GB of CUDA.
+ifeq ($(shell uname -s),Darwin)
+TORCH ?= torch>=2.13,<2.16
+else
+TORCH ?= torch==2.13.0
+endif
+JOBS ?= auto
+PYTEST ?= -n $(JOBS)
+
+venv := .venv
+python := $(venv)/bin/python
+pip := $(python) -m pip --disable-pip-version-check --no-input
+# Directories too: their times tell of files that were added or removed.
+sources := CMakeLists.txt $(shell find cmake csrc metal -name __pycache__ -prune -o -print)
+formatted = $(shell git ls-files -co --exclude-standard -- \
+	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'metal/*.h' 'metal/*.metal')
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
+	@echo; echo '  PYTHON=$(PYTHON)   the interpreter that .venv is made with'
+	@echo '  TORCH="$(TORCH)"   what is installed when .venv has no torch'
+
+demo: $(venv)/installed ## train a network that stock MPS cannot run
+	@$(python) -m mpsops.demo $(DEMO)
+
+# One torch thread for each test process: several on the same cores wait for each other.
+test: $(venv)/installed ## run the tests; PYTEST="-k pdist -x" to choose
+	OMP_NUM_THREADS=1 $(python) -m pytest $(PYTEST)
+
+lint: $(venv)/installed ## check layout, style and types
+	$(venv)/bin/ruff check .
+	$(venv)/bin/ruff format --check .
+	$(venv)/bin/mypy
+	$(venv)/bin/clang-format --dry-run -Werror $(formatted)
+
+format: $(venv)/installed ## put all files into the agreed layout
+	$(venv)/bin/ruff check --fix .
+	$(venv)/bin/ruff format .
+	$(venv)/bin/clang-format -i $(formatted)
+
+build: $(venv)/torch.txt ## build a wheel for the torch of .venv into dist/
+	$(pip) wheel --no-deps --wheel-dir dist --config-settings build-dir=build/wheel .
+
+clean: ## remove what was built; .venv stays
+	rm -rf build dist $(venv)/installed .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(venv)
+
+$(python):
+	$(PYTHON) cmake/check_python.py
+	$(PYTHON) -m venv $(venv)
+
+# What later installs must not replace. Written last: it also says that torch is there.
+$(venv)/torch.txt: | $(python)
+	$(python) -c 'import torch' 2>/dev/null || $(pip) install '$(TORCH)' numpy
+	$(python) -c 'from importlib.metadata import version; print("torch==" + version("torch"))' > $@
+
+# Without pip's build isolation, whose paths change every time: CMake would start from nothing.
+$(venv)/tools: pyproject.toml $(venv)/torch.txt
+	$(python) cmake/build_requires.py > $@.txt
+	$(pip) install --quiet --constraint $(venv)/torch.txt --requirement $@.txt
+	touch $@
+
+$(venv)/installed: $(venv)/tools $(sources)
+	@echo 'Building mpsops: minutes the first time, seconds after that.'
+	$(pip) install --quiet --constraint $(venv)/torch.txt --no-build-isolation --editable '.[test,lint]'
+	touch $@

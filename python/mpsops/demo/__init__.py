@@ -1,0 +1,1 @@
+"""A network that stock MPS cannot train, trained: ``python -m mpsops.demo``."""
