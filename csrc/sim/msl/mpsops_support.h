@@ -1,0 +1,341 @@
+// Included before every kernel source: the library's side of mpsops_abi.h, and the binders that the
+// translator instantiates for each kernel.
+#pragma once
+#pragma GCC system_header
+#include <metal_type_traits>
+#include <mpsops_abi.h>
+
+// What runs outside of a kernel's own self, or touches the simulator's memory.
+#define MPSOPS_UNCHECKED __attribute__((no_sanitize("kernel-address")))
+#define MPSOPS_HERE ::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}
+
+namespace mpsops_msl {
+
+static Runtime runtime;
+
+extern "C" {
+extern const KernelRow __start_mpsops_kernels[] __attribute__((visibility("hidden")));
+extern const KernelRow __stop_mpsops_kernels[] __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+}
+#ifdef MPSOPS_SIM_CHECKED
+static constexpr bool kChecked = true;
+#else
+static constexpr bool kChecked = false;
+#endif
+
+extern "C" __attribute__((visibility("default"), used)) MPSOPS_UNCHECKED Library
+mpsops_attach(const Runtime* table) {
+  runtime = *table;
+  return Library{kAbiVersion,  kChecked,     __start_mpsops_kernels, __stop_mpsops_kernels,
+                 __ehdr_start, _end};
+}
+
+// threadgroup T name[n]; of a kernel becomes a reference to this.
+template <class T>
+static inline T& threadgroup_variable(const void* tag, const char* name, Site site) {
+  return *static_cast<T*>(runtime.threadgroup_variable(tag, sizeof(T), alignof(T), name, site));
+}
+
+// Attributes of kernel parameters.
+template <unsigned N>
+struct Buffer {};
+template <unsigned N>
+struct Threadgroup {};
+struct thread_position_in_grid {};
+struct threadgroup_position_in_grid {};
+struct thread_position_in_threadgroup {};
+struct threads_per_threadgroup {};
+struct dispatch_threads_per_threadgroup {};
+struct threadgroups_per_grid {};
+struct threads_per_grid {};
+struct thread_index_in_threadgroup {};
+struct thread_index_in_simdgroup {};
+struct thread_index_in_quadgroup {};
+struct simdgroup_index_in_threadgroup {};
+struct quadgroup_index_in_threadgroup {};
+struct threads_per_simdgroup {};
+struct thread_execution_width {};
+struct simdgroups_per_threadgroup {};
+struct dispatch_simdgroups_per_threadgroup {};
+struct quadgroups_per_threadgroup {};
+struct dispatch_quadgroups_per_threadgroup {};
+struct grid_origin {};
+struct grid_size {};
+
+static inline unsigned volume(Extent e) { return e.x * e.y * e.z; }
+static inline unsigned simdgroups(Extent e) { return (volume(e) + 31) / 32; }
+static inline unsigned quadgroups(Extent e) { return (volume(e) + 3) / 4; }
+
+#define MPSOPS_BUILTIN(name, expression)                                      \
+  static inline auto builtin(name, const Launch& launch, const Thread& self) { \
+    (void)launch;                                                             \
+    (void)self;                                                             \
+    return expression;                                                        \
+  }
+MPSOPS_BUILTIN(thread_position_in_grid,
+               (Extent{self.group.x * launch.group_size.x + self.position.x,
+                       self.group.y* launch.group_size.y + self.position.y,
+                       self.group.z* launch.group_size.z + self.position.z}))
+MPSOPS_BUILTIN(threadgroup_position_in_grid, self.group)
+MPSOPS_BUILTIN(thread_position_in_threadgroup, self.position)
+MPSOPS_BUILTIN(threads_per_threadgroup, self.group_size)
+MPSOPS_BUILTIN(dispatch_threads_per_threadgroup, launch.group_size)
+MPSOPS_BUILTIN(threadgroups_per_grid, launch.groups)
+MPSOPS_BUILTIN(threads_per_grid, launch.grid)
+MPSOPS_BUILTIN(grid_size, launch.grid)
+MPSOPS_BUILTIN(grid_origin, (Extent{0, 0, 0}))
+MPSOPS_BUILTIN(thread_index_in_threadgroup, self.index)
+MPSOPS_BUILTIN(thread_index_in_simdgroup, self.index % 32)
+MPSOPS_BUILTIN(thread_index_in_quadgroup, self.index % 4)
+MPSOPS_BUILTIN(simdgroup_index_in_threadgroup, self.index / 32)
+MPSOPS_BUILTIN(quadgroup_index_in_threadgroup, self.index / 4)
+MPSOPS_BUILTIN(threads_per_simdgroup, 32u)
+MPSOPS_BUILTIN(thread_execution_width, 32u)
+MPSOPS_BUILTIN(simdgroups_per_threadgroup, simdgroups(self.group_size))
+MPSOPS_BUILTIN(dispatch_simdgroups_per_threadgroup, simdgroups(launch.group_size))
+MPSOPS_BUILTIN(quadgroups_per_threadgroup, quadgroups(self.group_size))
+MPSOPS_BUILTIN(dispatch_quadgroups_per_threadgroup, quadgroups(launch.group_size))
+#undef MPSOPS_BUILTIN
+
+// A position as the uint, ushort, vector of them, that the kernel asks for.
+template <class T, int N = VectorOf<T>::is_vector ? VectorOf<T>::size : 0>
+struct PositionAs;
+template <class T>
+struct PositionAs<T, 0> {
+  static_assert(::metal::is_unsigned_v<T> && sizeof(T) <= 4, "built-ins are uint or ushort");
+  static T get(Extent e) { return T(e.x); }
+  static T get(unsigned i) { return T(i); }
+};
+template <class T>
+struct PositionAs<T, 2> {
+  typedef typename VectorOf<T>::element E;
+  static T get(Extent e) { return T{E(e.x), E(e.y)}; }
+};
+template <class T>
+struct PositionAs<T, 3> {
+  typedef typename VectorOf<T>::element E;
+  static T get(Extent e) { return T{E(e.x), E(e.y), E(e.z)}; }
+};
+
+template <class P>
+struct ElementSize {
+  enum { value = sizeof(P) };
+};
+template <>
+struct ElementSize<void> {
+  enum { value = 1 };
+};
+template <>
+struct ElementSize<const void> {
+  enum { value = 1 };
+};
+
+// How the argument of a parameter of type T with attribute A is found.
+template <class T, class A>
+struct Bind {
+  static T get(const Launch& launch, const Thread& self) {
+    return PositionAs<::metal::remove_cv_t<T>>::get(builtin(A(), launch, self));
+  }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kBuiltin, true, false, 0, sizeof(T), name};
+  }
+};
+template <class T, unsigned N>
+struct Bind<T*, Buffer<N>> {
+  static_assert(N < kMaxBuffers, "a kernel has at most 31 buffers");
+  static T* get(const Launch& launch, const Thread&) { return static_cast<T*>(launch.buffers[N]); }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kBuffer, ::metal::is_const_v<T>, false, N, ElementSize<T>::value, name};
+  }
+};
+template <class T, unsigned N>
+struct Bind<T&, Buffer<N>> {
+  static_assert(N < kMaxBuffers, "a kernel has at most 31 buffers");
+  static T& get(const Launch& launch, const Thread&) { return *static_cast<T*>(launch.buffers[N]); }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kBuffer, ::metal::is_const_v<T>, true, N, sizeof(T), name};
+  }
+};
+template <class T, unsigned N>
+struct Bind<T*, Threadgroup<N>> {
+  static_assert(N < kMaxThreadgroupArguments, "a kernel has at most 31 threadgroup arguments");
+  static T* get(const Launch& launch, const Thread& self) {
+    return reinterpret_cast<T*>(self.arena + launch.threadgroup_offsets[N]);
+  }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kThreadgroup, false, false, N, ElementSize<T>::value, name};
+  }
+};
+template <class T, unsigned N>
+struct Bind<T&, Threadgroup<N>> {
+  static T& get(const Launch& launch, const Thread& self) {
+    return *reinterpret_cast<T*>(self.arena + launch.threadgroup_offsets[N]);
+  }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kThreadgroup, false, true, N, sizeof(T), name};
+  }
+};
+
+template <class F, F function, class... A>
+struct Binder;
+template <class... T, void (*function)(T...), class... A>
+struct Binder<void (*)(T...), function, A...> {
+  MPSOPS_UNCHECKED static void call(const Launch* launch, const Thread* self) {
+    function(Bind<T, A>::get(*launch, *self)...);
+  }
+
+  MPSOPS_UNCHECKED static void loop(const Launch* launch_, unsigned long begin, unsigned long end,
+                                    const unsigned* order, Thread* current) {
+    // A local copy: stores through the kernel's pointers cannot change it.
+    const Launch launch = *launch_;
+    for (unsigned long g = begin; g < end; ++g) {
+      Thread self = {};
+      self.group = Extent{unsigned(g % launch.groups.x), unsigned(g / launch.groups.x % launch.groups.y),
+                            unsigned(g / launch.groups.x / launch.groups.y)};
+      self.group_size = Extent{
+          least(launch.group_size.x, launch.grid.x - self.group.x * launch.group_size.x),
+          least(launch.group_size.y, launch.grid.y - self.group.y * launch.group_size.y),
+          least(launch.group_size.z, launch.grid.z - self.group.z * launch.group_size.z)};
+      const Extent size = self.group_size;
+      if (order != nullptr || kChecked) {
+        const unsigned count = volume(launch.group_size);
+        for (unsigned i = 0; i < count; ++i) {
+          const unsigned n = order != nullptr ? order[i] : i;
+          if (n >= volume(size)) continue;
+          self.index = n;
+          self.position = Extent{n % size.x, n / size.x % size.y, n / size.x / size.y};
+          *current = self;
+          function(Bind<T, A>::get(launch, self)...);
+        }
+      } else {
+        for (unsigned z = 0; z < size.z; ++z) {
+          for (unsigned y = 0; y < size.y; ++y) {
+            for (unsigned x = 0; x < size.x; ++x) {
+              Thread each = self;
+              each.position = Extent{x, y, z};
+              each.index = (z * size.y + y) * size.x + x;
+              function(Bind<T, A>::get(launch, each)...);
+            }
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+};
+
+template <class F, class... A>
+struct Parameters;
+template <class... T, class... A>
+struct Parameters<void (*)(T...), A...> {
+  static_assert(sizeof...(T) == sizeof...(A), "as many attributes as parameters");
+  Parameter rows[sizeof...(T) + 1];
+  template <class... Name>
+  constexpr explicit Parameters(Name... names) : rows{Bind<T, A>::describe(names)...} {}
+};
+
+}  // namespace mpsops_msl
+
+#ifdef MPSOPS_SIM_CHECKED
+// clang's calls for each access of an instrumented function.
+#define MPSOPS_ACCESS(size)                                                                    \
+  extern "C" MPSOPS_UNCHECKED void __asan_load##size##_noabort(const void* address) {          \
+    ::mpsops_msl::runtime.access(address, size, false);                                        \
+  }                                                                                            \
+  extern "C" MPSOPS_UNCHECKED void __asan_store##size##_noabort(const void* address) {         \
+    ::mpsops_msl::runtime.access(address, size, true);                                         \
+  }
+MPSOPS_ACCESS(1)
+MPSOPS_ACCESS(2)
+MPSOPS_ACCESS(4)
+MPSOPS_ACCESS(8)
+MPSOPS_ACCESS(16)
+#undef MPSOPS_ACCESS
+extern "C" MPSOPS_UNCHECKED void __asan_loadN_noabort(const void* address, unsigned long size) {
+  ::mpsops_msl::runtime.access(address, size, false);
+}
+extern "C" MPSOPS_UNCHECKED void __asan_storeN_noabort(const void* address, unsigned long size) {
+  ::mpsops_msl::runtime.access(address, size, true);
+}
+extern "C" MPSOPS_UNCHECKED void* __asan_memcpy(void* to, const void* from, unsigned long size) {
+  if (size != 0) {
+    ::mpsops_msl::runtime.access(from, size, false);
+    ::mpsops_msl::runtime.access(to, size, true);
+  }
+  return __builtin_memcpy(to, from, size);
+}
+extern "C" MPSOPS_UNCHECKED void* __asan_memmove(void* to, const void* from, unsigned long size) {
+  if (size != 0) {
+    ::mpsops_msl::runtime.access(from, size, false);
+    ::mpsops_msl::runtime.access(to, size, true);
+  }
+  return __builtin_memmove(to, from, size);
+}
+extern "C" MPSOPS_UNCHECKED void* __asan_memset(void* to, int value, unsigned long size) {
+  if (size != 0) ::mpsops_msl::runtime.access(to, size, true);
+  return __builtin_memset(to, value, size);
+}
+extern "C" MPSOPS_UNCHECKED void __asan_handle_no_return() {}
+#endif
+
+// Conversions that the compiler calls and the host may not have: libgcc 12 lacks those of bfloat.
+namespace mpsops_msl {
+MPSOPS_UNCHECKED static inline unsigned short half_bits(double value) {
+  const unsigned long bits = __builtin_bit_cast(unsigned long, value);
+  const unsigned short sign = (unsigned short)(bits >> 48 & 0x8000);
+  const unsigned long magnitude = bits & 0x7fffffffffffffff;
+  const double a = __builtin_bit_cast(double, magnitude);
+  if (a != a) return sign | 0x7e00;
+  if (a >= 65520.0) return sign | 0x7c00;
+  // Subnormals are multiples of 2^-24; 2^52 added makes the unit in the last place 1.
+  if (a < 0x1p-14) return sign | (unsigned short)(a * 0x1p24 + 0x1p52 - 0x1p52);
+  const unsigned long rounded = (magnitude + 0x1ffffffffff + (magnitude >> 42 & 1)) >> 42;
+  return sign | (unsigned short)(rounded - ((1023 - 15) << 10));
+}
+MPSOPS_UNCHECKED static inline unsigned short bfloat_bits(float value) {
+  const unsigned bits = __builtin_bit_cast(unsigned, value);
+  if ((bits & 0x7fffffff) > 0x7f800000) return (unsigned short)(bits >> 16 | 0x40);
+  return (unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+MPSOPS_UNCHECKED static inline float half_value(unsigned short bits) {
+  const unsigned magnitude = bits & 0x7fff;
+  float a;
+  if (magnitude >= 0x7c00) {
+    a = __builtin_bit_cast(float, 0x7f800000 | (magnitude & 0x3ff) << 13);
+  } else if (magnitude < 0x400) {
+    a = float(magnitude) * 0x1p-24f;
+  } else {
+    a = __builtin_bit_cast(float, (magnitude << 13) + ((127u - 15) << 23));
+  }
+  return bits & 0x8000 ? -a : a;
+}
+}  // namespace mpsops_msl
+
+#define MPSOPS_LIBCALL extern "C" __attribute__((visibility("hidden"), used)) MPSOPS_UNCHECKED
+MPSOPS_LIBCALL _Float16 __truncsfhf2(float value) {
+  return __builtin_bit_cast(_Float16, mpsops_msl::half_bits(value));
+}
+MPSOPS_LIBCALL _Float16 __truncdfhf2(double value) {
+  return __builtin_bit_cast(_Float16, mpsops_msl::half_bits(value));
+}
+MPSOPS_LIBCALL float __extendhfsf2(_Float16 value) {
+  return mpsops_msl::half_value(__builtin_bit_cast(unsigned short, value));
+}
+MPSOPS_LIBCALL __bf16 __truncsfbf2(float value) {
+  return __builtin_bit_cast(__bf16, mpsops_msl::bfloat_bits(value));
+}
+MPSOPS_LIBCALL __bf16 __truncdfbf2(double value) {
+  // Round to odd first: the float keeps a sticky bit, so that rounding twice is harmless.
+  float f = float(value);
+  unsigned bits = __builtin_bit_cast(unsigned, f);
+  if (double(f) != value && value == value && (bits & 1) == 0) {
+    const bool away = __builtin_fabs(double(f)) > __builtin_fabs(value);
+    bits = away ? bits - 1 : bits + 1;
+  }
+  return __builtin_bit_cast(__bf16, mpsops_msl::bfloat_bits(__builtin_bit_cast(float, bits)));
+}
+#undef MPSOPS_LIBCALL
