@@ -61,6 +61,27 @@ endfunction()
 
 # Linux: every family becomes mpsops/kernels/<family>.so, compiled by clang.
 function(mpsops_compile_kernels target)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  set(script ${CMAKE_CURRENT_SOURCE_DIR}/cmake/compile_kernels.py)
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/csrc/sim/msl/*)
+  file(GLOB translator CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/python/mpsops/msl/*.py)
+  set(libraries)
+  foreach(source IN LISTS MPSOPS_METAL_SOURCES)
+    cmake_path(GET source STEM family)
+    set(outputs ${folder}/${family}.so ${folder}/${family}.checked.so)
+    add_custom_command(
+      OUTPUT ${outputs}
+      COMMAND ${Python_EXECUTABLE} ${script} ${source} ${folder}
+        --torch-include ${MPSOPS_TORCH_ROOT}/include
+      DEPENDS ${source} ${MPSOPS_METAL_HEADERS} ${headers} ${translator} ${script}
+      COMMENT "Compiling kernels of ${family}"
+      VERBATIM)
+    list(APPEND libraries ${outputs})
+  endforeach()
+  add_custom_target(mpsops_kernels DEPENDS ${libraries})
+  add_dependencies(${target} mpsops_kernels)
+  install(FILES ${libraries} DESTINATION mpsops/kernels)
+  install(FILES ${headers} DESTINATION mpsops/msl/include)
 endfunction()
 
 # Linux: which ops stock torch has on MPS, from torch's own native_functions.yaml.

@@ -1,7 +1,110 @@
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include <deque>
+
+#include "csrc/sim/exec/encode.h"
+#include "csrc/sim/exec/library.h"
+#include "csrc/sim/exec/settings.h"
 #include "csrc/sim/sim.h"
+
+namespace py = pybind11;
 
 namespace mpsops::sim {
 
-void bind_exec(pybind11::module_&) {}
+namespace {
+
+Size size_from(const std::vector<uint32_t>& values) {
+  TORCH_CHECK_VALUE(!values.empty() && values.size() <= 3, "a size has 1 to 3 numbers");
+  return {values[0], values.size() > 1 ? values[1] : 1, values.size() > 2 ? values[2] : 1};
+}
+
+// Arguments: a tensor, None, bytes, or an int for that many bytes of threadgroup memory.
+void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string& name,
+                const py::sequence& arguments, const std::string& unit,
+                const std::vector<uint32_t>& count, const std::vector<uint32_t>& group) {
+  const Code code{library.get(), library->find(name)};
+  TORCH_CHECK(code.row != nullptr, "mpsops: the library has no kernel ", name);
+  const SimKernel kernel(name, code, code);
+  TORCH_CHECK_VALUE(unit == "threads" || unit == "threadgroups", "unit: ", unit);
+  const Grid grid{unit == "threads" ? Grid::Unit::kThreads : Grid::Unit::kThreadgroups,
+                  size_from(count), size_from(group)};
+  for (const uint32_t n : {grid.count.x, grid.count.y, grid.count.z, grid.group.x, grid.group.y,
+                           grid.group.z}) {
+    TORCH_CHECK_VALUE(n > 0, "mpsops: kernel ", name, ": grids and groups must not be empty");
+  }
+  const uint64_t threads = uint64_t{grid.group.x} * grid.group.y * grid.group.z;
+  TORCH_CHECK_VALUE(threads <= kernel.max_total_threads_per_threadgroup(), "mpsops: kernel ", name,
+                    ": a threadgroup must have at most ",
+                    kernel.max_total_threads_per_threadgroup(), " threads, got ", threads);
+  Dispatch dispatch{&kernel, grid, {}};
+  std::deque<at::Tensor> tensors;
+  std::deque<std::string> values;
+  for (const auto& item : arguments) {
+    if (item.is_none()) {
+      dispatch.arguments.push_back({Argument::Kind::kNone});
+    } else if (py::isinstance<py::bytes>(item)) {
+      const auto& value = values.emplace_back(item.cast<std::string>());
+      TORCH_CHECK_VALUE(value.size() <= 4096, "setBytes takes at most 4 KiB");
+      Argument argument{Argument::Kind::kBytes};
+      argument.large = value.data();
+      argument.size = static_cast<uint32_t>(value.size());
+      dispatch.arguments.push_back(argument);
+    } else if (py::isinstance<py::int_>(item)) {
+      dispatch.arguments.push_back(detail::make_argument(ThreadgroupMemory{item.cast<uint32_t>()}));
+    } else {
+      dispatch.arguments.push_back(
+          detail::make_argument(tensors.emplace_back(item.cast<at::Tensor>())));
+    }
+  }
+  const py::gil_scoped_release release;
+  execute(dispatch, true);
+}
+
+py::dict describe(const KernelLibrary& library, const std::string& name) {
+  const auto* row = library.find(name);
+  TORCH_CHECK(row != nullptr, "mpsops: the library has no kernel ", name);
+  py::list parameters;
+  for (unsigned i = 0; i < row->parameter_count; ++i) {
+    const auto& p = row->parameters[i];
+    py::dict entry;
+    const char* kinds[] = {"buffer", "threadgroup", "builtin"};
+    entry["name"] = p.name;
+    entry["kind"] = kinds[p.kind];
+    entry["index"] = p.index;
+    entry["element_size"] = p.element_size;
+    entry["read_only"] = p.read_only;
+    parameters.append(entry);
+  }
+  py::dict result;
+  result["name"] = row->name;
+  result["fibers"] = row->fibers;
+  result["parameters"] = parameters;
+  return result;
+}
+
+}  // namespace
+
+void bind_exec(py::module_& m) {
+  m.def("simulator_schedule", [] { return to_string(schedule()); });
+  m.def("simulator_set_schedule",
+        [](const std::string& text) { set_schedule(parse_schedule(text)); });
+  m.def("simulator_checked", &checked);
+  m.def("simulator_set_checked", &set_checked);
+  m.def("simulator_dispatches", [] { return counts().dispatches; });
+  m.def("simulator_encodes", [] { return counts().encodes; });
+  m.def("simulator_reset_counts", &reset_counts);
+  py::class_<KernelLibrary, std::shared_ptr<KernelLibrary>>(m, "KernelLibrary")
+      .def(py::init([](const std::string& path) {
+        // Kept for ever: the code stays mapped.
+        static auto* kept = new std::deque<std::shared_ptr<KernelLibrary>>();
+        return kept->emplace_back(std::make_shared<KernelLibrary>(path));
+      }))
+      .def("names", &KernelLibrary::names)
+      .def("describe", &describe)
+      .def_property_readonly("checked", [](const KernelLibrary& l) { return l.table().checked; })
+      .def("run", &run_kernel, py::arg("name"), py::arg("arguments"), py::arg("unit"),
+           py::arg("count"), py::arg("group"));
+}
 
 }  // namespace mpsops::sim

@@ -9,6 +9,9 @@
 #define MPSOPS_UNCHECKED __attribute__((no_sanitize("kernel-address")))
 #define MPSOPS_HERE ::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}
 
+// Binders and hooks run on the simulator's behalf: unchecked, all of them.
+#pragma clang attribute push(__attribute__((no_sanitize("kernel-address"))), apply_to = function)
+
 namespace mpsops_msl {
 
 static Runtime runtime;
@@ -25,7 +28,7 @@ static constexpr bool kChecked = true;
 static constexpr bool kChecked = false;
 #endif
 
-extern "C" __attribute__((visibility("default"), used)) MPSOPS_UNCHECKED Library
+extern "C" __attribute__((visibility("default"), used)) Library
 mpsops_attach(const Runtime* table) {
   runtime = *table;
   return Library{kAbiVersion,  kChecked,     __start_mpsops_kernels, __stop_mpsops_kernels,
@@ -182,11 +185,11 @@ template <class F, F function, class... A>
 struct Binder;
 template <class... T, void (*function)(T...), class... A>
 struct Binder<void (*)(T...), function, A...> {
-  MPSOPS_UNCHECKED static void call(const Launch* launch, const Thread* self) {
+  static void call(const Launch* launch, const Thread* self) {
     function(Bind<T, A>::get(*launch, *self)...);
   }
 
-  MPSOPS_UNCHECKED static void loop(const Launch* launch_, unsigned long begin, unsigned long end,
+  static void loop(const Launch* launch_, unsigned long begin, unsigned long end,
                                     const unsigned* order, Thread* current) {
     // A local copy: stores through the kernel's pointers cannot change it.
     const Launch launch = *launch_;
@@ -243,10 +246,10 @@ struct Parameters<void (*)(T...), A...> {
 #ifdef MPSOPS_SIM_CHECKED
 // clang's calls for each access of an instrumented function.
 #define MPSOPS_ACCESS(size)                                                                    \
-  extern "C" MPSOPS_UNCHECKED void __asan_load##size##_noabort(const void* address) {          \
+  extern "C" void __asan_load##size##_noabort(const void* address) {          \
     ::mpsops_msl::runtime.access(address, size, false);                                        \
   }                                                                                            \
-  extern "C" MPSOPS_UNCHECKED void __asan_store##size##_noabort(const void* address) {         \
+  extern "C" void __asan_store##size##_noabort(const void* address) {         \
     ::mpsops_msl::runtime.access(address, size, true);                                         \
   }
 MPSOPS_ACCESS(1)
@@ -255,36 +258,36 @@ MPSOPS_ACCESS(4)
 MPSOPS_ACCESS(8)
 MPSOPS_ACCESS(16)
 #undef MPSOPS_ACCESS
-extern "C" MPSOPS_UNCHECKED void __asan_loadN_noabort(const void* address, unsigned long size) {
+extern "C" void __asan_loadN_noabort(const void* address, unsigned long size) {
   ::mpsops_msl::runtime.access(address, size, false);
 }
-extern "C" MPSOPS_UNCHECKED void __asan_storeN_noabort(const void* address, unsigned long size) {
+extern "C" void __asan_storeN_noabort(const void* address, unsigned long size) {
   ::mpsops_msl::runtime.access(address, size, true);
 }
-extern "C" MPSOPS_UNCHECKED void* __asan_memcpy(void* to, const void* from, unsigned long size) {
+extern "C" void* __asan_memcpy(void* to, const void* from, unsigned long size) {
   if (size != 0) {
     ::mpsops_msl::runtime.access(from, size, false);
     ::mpsops_msl::runtime.access(to, size, true);
   }
   return __builtin_memcpy(to, from, size);
 }
-extern "C" MPSOPS_UNCHECKED void* __asan_memmove(void* to, const void* from, unsigned long size) {
+extern "C" void* __asan_memmove(void* to, const void* from, unsigned long size) {
   if (size != 0) {
     ::mpsops_msl::runtime.access(from, size, false);
     ::mpsops_msl::runtime.access(to, size, true);
   }
   return __builtin_memmove(to, from, size);
 }
-extern "C" MPSOPS_UNCHECKED void* __asan_memset(void* to, int value, unsigned long size) {
+extern "C" void* __asan_memset(void* to, int value, unsigned long size) {
   if (size != 0) ::mpsops_msl::runtime.access(to, size, true);
   return __builtin_memset(to, value, size);
 }
-extern "C" MPSOPS_UNCHECKED void __asan_handle_no_return() {}
+extern "C" void __asan_handle_no_return() {}
 #endif
 
 // Conversions that the compiler calls and the host may not have: libgcc 12 lacks those of bfloat.
 namespace mpsops_msl {
-MPSOPS_UNCHECKED static inline unsigned short half_bits(double value) {
+static inline unsigned short half_bits(double value) {
   const unsigned long bits = __builtin_bit_cast(unsigned long, value);
   const unsigned short sign = (unsigned short)(bits >> 48 & 0x8000);
   const unsigned long magnitude = bits & 0x7fffffffffffffff;
@@ -296,12 +299,12 @@ MPSOPS_UNCHECKED static inline unsigned short half_bits(double value) {
   const unsigned long rounded = (magnitude + 0x1ffffffffff + (magnitude >> 42 & 1)) >> 42;
   return sign | (unsigned short)(rounded - ((1023 - 15) << 10));
 }
-MPSOPS_UNCHECKED static inline unsigned short bfloat_bits(float value) {
+static inline unsigned short bfloat_bits(float value) {
   const unsigned bits = __builtin_bit_cast(unsigned, value);
   if ((bits & 0x7fffffff) > 0x7f800000) return (unsigned short)(bits >> 16 | 0x40);
   return (unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
-MPSOPS_UNCHECKED static inline float half_value(unsigned short bits) {
+static inline float half_value(unsigned short bits) {
   const unsigned magnitude = bits & 0x7fff;
   float a;
   if (magnitude >= 0x7c00) {
@@ -315,7 +318,7 @@ MPSOPS_UNCHECKED static inline float half_value(unsigned short bits) {
 }
 }  // namespace mpsops_msl
 
-#define MPSOPS_LIBCALL extern "C" __attribute__((visibility("hidden"), used)) MPSOPS_UNCHECKED
+#define MPSOPS_LIBCALL extern "C" __attribute__((visibility("hidden"), used))
 MPSOPS_LIBCALL _Float16 __truncsfhf2(float value) {
   return __builtin_bit_cast(_Float16, mpsops_msl::half_bits(value));
 }
@@ -339,3 +342,5 @@ MPSOPS_LIBCALL __bf16 __truncdfbf2(double value) {
   return __builtin_bit_cast(__bf16, mpsops_msl::bfloat_bits(__builtin_bit_cast(float, bits)));
 }
 #undef MPSOPS_LIBCALL
+
+#pragma clang attribute pop

@@ -150,3 +150,15 @@ def compile_source(
     if not output.exists():
         build(text, output, checked=checked)
     return output
+
+
+def compile_family(source: Path, name: str, root: Path, output: Path, torch_include: Path) -> None:
+    """Compiles a .metal file to <stem>.so and <stem>.checked.so in `output`."""
+    text = source.read_text()
+    # The folder of the file first, as quotes ask for; then the root, as `metal/common/x.h` asks for.
+    include = [source.resolve().parent, root]
+    for checked, suffix in ((False, ".so"), (True, ".checked.so")):
+        preprocessed = preprocess(text, name, checked=checked, include=include, torch_include=torch_include)
+        # No absolute paths in the library: sites name files as they are in the tree.
+        preprocessed = preprocessed.replace(f'"{source.resolve().parent}/', f'"{source.resolve().parent.name}/')
+        build(preprocessed, output / f"{source.stem}{suffix}", checked=checked)

@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
-_FLOAT = re.compile(r"(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][\da-fA-F.]+[pP][+-]?\d+)$")
+_FLOAT = re.compile(r"(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)$")
 _SUFFIXED = re.compile(r"(?P<digits>[\d.]+(?:[eE][+-]?\d+)?)(?P<suffix>h|H|bf|BF)$")
 _HERE = "::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
@@ -599,7 +599,10 @@ class _Translator:
         tokens = self.tokens
         for i, token in enumerate(tokens):
             if token.kind == "number":
-                if _FLOAT.match(token.text):
+                if token.text[:2] in ("0x", "0X") and "p" in token.text.lower():
+                    # C++14 has no hexadecimal ones; clang, and so Apple's compiler, takes them.
+                    self.replace(i, i + 1, f"{float.fromhex(token.text.rstrip('fF'))!r}f")
+                elif _FLOAT.match(token.text):
                     self.insert(token.end, "f")
                 elif suffixed := _SUFFIXED.match(token.text):
                     kind = "half" if suffixed["suffix"] in "hH" else "bfloat"

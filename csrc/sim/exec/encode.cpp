@@ -1,0 +1,173 @@
+#include "csrc/sim/exec/encode.h"
+
+#include <c10/util/Exception.h>
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+
+#include "csrc/sim/exec/scheduler.h"
+#include "csrc/sim/exec/settings.h"
+#include "csrc/sim/sim.h"
+
+namespace mpsops::sim {
+
+namespace {
+
+using mpsops_msl::Parameter;
+
+std::atomic<uint64_t> encode_count = 0;
+std::atomic<uint64_t> dispatch_count = 0;
+
+struct Bytes {
+  alignas(16) std::byte data[4096];
+};
+
+const Parameter* find_parameter(const mpsops_msl::KernelRow& row, Parameter::Kind kind,
+                                unsigned index) {
+  for (unsigned i = 0; i < row.parameter_count; ++i) {
+    if (row.parameters[i].kind == kind && row.parameters[i].index == index) {
+      return &row.parameters[i];
+    }
+  }
+  return nullptr;
+}
+
+unsigned count_parameters(const mpsops_msl::KernelRow& row, Parameter::Kind kind) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < row.parameter_count; ++i) {
+    if (row.parameters[i].kind == kind) {
+      count = std::max(count, row.parameters[i].index + 1);
+    }
+  }
+  return count;
+}
+
+Allocation allocation_of(const at::Tensor& tensor, const void* pointer, bool on_host) {
+  if (on_host && tensor.is_cpu()) {
+    const auto& storage = tensor.storage();
+    return {storage.data(), const_cast<std::byte*>(static_cast<const std::byte*>(storage.data())),
+            storage.nbytes()};
+  }
+  return find_allocation(pointer);
+}
+
+void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tensor, bool on_host,
+                 std::vector<Allocation>& allocations) {
+  const void* pointer = tensor.const_data_ptr();
+  if (pointer == nullptr) {
+    work.bindings.push_back({parameter});
+    return;
+  }
+  const Allocation allocation = allocation_of(tensor, pointer, on_host);
+  auto* address = allocation.host + (static_cast<const std::byte*>(pointer) -
+                                     static_cast<const std::byte*>(allocation.device));
+  work.bindings.push_back({parameter, address, allocation.host, allocation.host + allocation.size});
+  work.launch.buffers[parameter->index] = address;
+  if (!(on_host && tensor.is_cpu())) {
+    allocations.push_back(allocation);
+  }
+}
+
+void bind_grid(mpsops_msl::Launch& launch, const Grid& grid) {
+  const auto groups = [&](uint32_t count, uint32_t group) {
+    return grid.unit == Grid::Unit::kThreads ? (count - 1) / group + 1 : count;
+  };
+  const auto threads = [&](uint32_t count, uint32_t group) {
+    return grid.unit == Grid::Unit::kThreads ? count : count * group;
+  };
+  launch.group_size = {grid.group.x, grid.group.y, grid.group.z};
+  launch.groups = {groups(grid.count.x, grid.group.x), groups(grid.count.y, grid.group.y),
+                   groups(grid.count.z, grid.group.z)};
+  launch.grid = {threads(grid.count.x, grid.group.x), threads(grid.count.y, grid.group.y),
+                 threads(grid.count.z, grid.group.z)};
+}
+
+}  // namespace
+
+Counts counts() {
+  return {encode_count.load(), dispatch_count.load()};
+}
+
+void reset_counts() {
+  encode_count = 0;
+  dispatch_count = 0;
+}
+
+void execute(const Dispatch& dispatch, bool on_host) {
+  dispatch_count.fetch_add(1, std::memory_order_relaxed);
+  const bool check = checked();
+  Work work;
+  work.code = static_cast<const SimKernel*>(dispatch.kernel)->code(check);
+  work.schedule = schedule();
+  const auto& row = *work.code.row;
+  bind_grid(work.launch, dispatch.grid);
+  std::deque<Bytes> bytes;
+  std::vector<Allocation> allocations;
+  unsigned buffer = 0;
+  unsigned threadgroup = 0;
+  uint32_t offset = kThreadgroupGap;
+  uint32_t charged = 0;
+  for (const Argument& argument : dispatch.arguments) {
+    if (argument.kind == Argument::Kind::kThreadgroupMemory) {
+      const auto* parameter = find_parameter(row, Parameter::kThreadgroup, threadgroup);
+      TORCH_CHECK(parameter != nullptr, "mpsops: kernel ", row.name, " has no [[threadgroup(",
+                  threadgroup, ")]]");
+      charged += argument.size;
+      TORCH_CHECK(charged <= kThreadgroupMemory, "mpsops: kernel ", row.name,
+                  ": threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ", charged);
+      work.launch.threadgroup_offsets[threadgroup++] = offset;
+      work.threadgroup_arguments.push_back({parameter, offset, argument.size});
+      offset = (offset + argument.size + kThreadgroupGap + 63) / 64 * 64;
+      continue;
+    }
+    const auto* parameter = find_parameter(row, Parameter::kBuffer, buffer++);
+    if (parameter == nullptr) {
+      TORCH_CHECK(argument.kind == Argument::Kind::kNone, "mpsops: kernel ", row.name,
+                  " has no [[buffer(", buffer - 1, ")]]");
+      continue;
+    }
+    switch (argument.kind) {
+      case Argument::Kind::kTensor:
+        bind_tensor(work, parameter, *argument.tensor, on_host, allocations);
+        break;
+      case Argument::Kind::kBytes: {
+        TORCH_CHECK(!parameter->reference || argument.size >= parameter->element_size,
+                    "mpsops: kernel ", row.name, ": buffer ", parameter->index, " '",
+                    parameter->name, "' must have ", parameter->element_size, " bytes, got ",
+                    argument.size);
+        auto& copy = bytes.emplace_back();
+        std::memcpy(copy.data, argument.bytes(), argument.size);
+        work.bindings.push_back({parameter, copy.data, copy.data, copy.data + argument.size});
+        work.launch.buffers[parameter->index] = copy.data;
+        break;
+      }
+      default:
+        work.bindings.push_back({parameter});
+    }
+  }
+  TORCH_CHECK(buffer >= count_parameters(row, Parameter::kBuffer), "mpsops: kernel ", row.name,
+              " takes ", count_parameters(row, Parameter::kBuffer), " buffers, got ", buffer);
+  TORCH_CHECK(threadgroup >= count_parameters(row, Parameter::kThreadgroup), "mpsops: kernel ",
+              row.name, " takes ", count_parameters(row, Parameter::kThreadgroup),
+              " threadgroup memory arguments, got ", threadgroup);
+  run(work);
+  if (check) {
+    for (const auto& allocation : allocations) {
+      check_guard(allocation);
+    }
+  }
+}
+
+}  // namespace mpsops::sim
+
+namespace mpsops {
+
+void encode(const Dispatch* dispatches, size_t count) {
+  sim::encode_count.fetch_add(1, std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
+    sim::execute(dispatches[i], false);
+  }
+}
+
+}  // namespace mpsops

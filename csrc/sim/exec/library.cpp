@@ -1,0 +1,100 @@
+#include "csrc/sim/exec/library.h"
+
+#include <c10/util/Exception.h>
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <mutex>
+
+#include "csrc/sim/exec/scheduler.h"
+
+namespace mpsops::sim {
+
+KernelLibrary::KernelLibrary(const std::string& path) {
+  // Kernels call libm; a Python that does not link it would leave them without.
+  static void* libm = dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
+  (void)libm;
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  TORCH_CHECK(handle != nullptr, "mpsops: kernels cannot be loaded: ", dlerror());
+  using Attach = mpsops_msl::Library (*)(const mpsops_msl::Runtime*);
+  const auto attach = reinterpret_cast<Attach>(dlsym(handle, "mpsops_attach"));
+  TORCH_CHECK(attach != nullptr, "mpsops: ", path, " is not a kernel library");
+  table_ = attach(&runtime());
+  TORCH_CHECK(table_.abi_version == mpsops_msl::kAbiVersion, "mpsops: ", path,
+              " was compiled for another version of the simulator");
+  for (const auto* row = table_.begin; row != table_.end; ++row) {
+    rows_.emplace(row->name, row);
+  }
+}
+
+const mpsops_msl::KernelRow* KernelLibrary::find(const std::string& name) const {
+  const auto found = rows_.find(name);
+  return found == rows_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> KernelLibrary::names() const {
+  std::vector<std::string> names;
+  for (const auto* row = table_.begin; row != table_.end; ++row) {
+    names.emplace_back(row->name);
+  }
+  return names;
+}
+
+namespace {
+
+// The folder kernels/ beside this module.
+const std::filesystem::path& kernel_folder() {
+  static const std::filesystem::path folder = [] {
+    Dl_info info{};
+    TORCH_CHECK(dladdr(reinterpret_cast<void*>(&kernel_folder), &info) != 0,
+                "mpsops: the module cannot find its own file");
+    return std::filesystem::absolute(info.dli_fname).parent_path() / "kernels";
+  }();
+  return folder;
+}
+
+struct Family {
+  std::unique_ptr<KernelLibrary> fast;
+  std::unique_ptr<KernelLibrary> checked;
+  std::unordered_map<std::string, std::unique_ptr<SimKernel>> kernels;
+};
+
+Family load_family(const std::string& family) {
+  const auto path = kernel_folder() / (family + ".so");
+  TORCH_CHECK(std::filesystem::exists(path), "mpsops: no kernels of family ", family, ": ",
+              path.string(), " does not exist");
+  return {std::make_unique<KernelLibrary>(path.string()),
+          std::make_unique<KernelLibrary>((kernel_folder() / (family + ".checked.so")).string()),
+          {}};
+}
+
+}  // namespace
+
+}  // namespace mpsops::sim
+
+namespace mpsops {
+
+const Kernel& get_kernel(std::string_view family_name, const std::string& name) {
+  static std::mutex mutex;
+  static auto* families = new std::unordered_map<std::string, sim::Family>();
+  const std::scoped_lock lock(mutex);
+  const std::string key(family_name);
+  auto found = families->find(key);
+  if (found == families->end()) {
+    found = families->emplace(key, sim::load_family(key)).first;
+  }
+  sim::Family& family = found->second;
+  auto& kernel = family.kernels[name];
+  if (kernel == nullptr) {
+    const sim::Code fast{family.fast.get(), family.fast->find(name)};
+    const sim::Code checked{family.checked.get(), family.checked->find(name)};
+    if (fast.row == nullptr || checked.row == nullptr) {
+      family.kernels.erase(name);
+      TORCH_CHECK(false, "mpsops: family ", family_name, " has no kernel ", name);
+    }
+    kernel = std::make_unique<sim::SimKernel>(name, fast, checked);
+  }
+  return *kernel;
+}
+
+}  // namespace mpsops
