@@ -29,8 +29,8 @@ void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string
   TORCH_CHECK_VALUE(unit == "threads" || unit == "threadgroups", "unit: ", unit);
   const Grid grid{unit == "threads" ? Grid::Unit::kThreads : Grid::Unit::kThreadgroups,
                   size_from(count), size_from(group)};
-  for (const uint32_t n : {grid.count.x, grid.count.y, grid.count.z, grid.group.x, grid.group.y,
-                           grid.group.z}) {
+  for (const uint32_t n :
+       {grid.count.x, grid.count.y, grid.count.z, grid.group.x, grid.group.y, grid.group.z}) {
     TORCH_CHECK_VALUE(n > 0, "mpsops: kernel ", name, ": grids and groups must not be empty");
   }
   const uint64_t threads = uint64_t{grid.group.x} * grid.group.y * grid.group.z;

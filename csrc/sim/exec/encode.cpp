@@ -115,7 +115,8 @@ void execute(const Dispatch& dispatch, bool on_host) {
                   threadgroup, ")]]");
       charged += argument.size;
       TORCH_CHECK(charged <= kThreadgroupMemory, "mpsops: kernel ", row.name,
-                  ": threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ", charged);
+                  ": threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ",
+                  charged);
       work.launch.threadgroup_offsets[threadgroup++] = offset;
       work.threadgroup_arguments.push_back({parameter, offset, argument.size});
       offset = (offset + argument.size + kThreadgroupGap + 63) / 64 * 64;

@@ -246,8 +246,8 @@ void* Worker::threadgroup_variable(const void* tag, size_t size, size_t alignmen
   alignment = std::max<size_t>(alignment, 16);
   const size_t charged = (arena_charged_ + alignment - 1) / alignment * alignment + size;
   if (charged > kThreadgroupMemory) {
-    fail(c10::str("threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ", charged,
-                  " with '", name, "' at ", place(site)));
+    fail(c10::str("threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ",
+                  charged, " with '", name, "' at ", place(site)));
   }
   const uint32_t offset = (arena_used_ + 63) / 64 * 64;
   arena_charged_ = static_cast<uint32_t>(charged);
@@ -319,7 +319,8 @@ std::string Worker::describe_access(const std::byte* first, const std::byte* las
     return c10::str(access, " at byte ", offset, " of ", name, ", which is read-only");
   }
   const auto element_size = static_cast<ptrdiff_t>(std::max(parameter.element_size, 1u));
-  const auto index = offset >= 0 ? offset / element_size : -((element_size - 1 - offset) / element_size);
+  const auto index =
+      offset >= 0 ? offset / element_size : -((element_size - 1 - offset) / element_size);
   return c10::str("out-of-bounds ", access, " at element ", index, " (byte ", offset, ") of ", name,
                   ", which has ", (nearest->end - nearest->address) / element_size, " elements (",
                   nearest->end - nearest->address, " bytes)");
@@ -501,7 +502,8 @@ void Worker::start_group(uint64_t group) {
   arena_used_ = kThreadgroupGap;
   arena_charged_ = 0;
   for (const auto& dynamic : work_->threadgroup_arguments) {
-    variables_.push_back({dynamic.parameter, arena_ + dynamic.offset, dynamic.size, dynamic.parameter->name});
+    variables_.push_back(
+        {dynamic.parameter, arena_ + dynamic.offset, dynamic.size, dynamic.parameter->name});
     arena_used_ = dynamic.offset + dynamic.size + kThreadgroupGap;
     arena_charged_ += dynamic.size;
   }
@@ -534,7 +536,8 @@ std::string Worker::run_group(uint64_t group) {
       }
     }
     if (moved) {
-      // In forward and reverse order every simdgroup went as far as it can; random ones may not have.
+      // In forward and reverse order every simdgroup went as far as it can; random ones may not
+      // have.
       if (work_->schedule.order == Schedule::Order::kRandom) {
         continue;
       }
@@ -626,7 +629,8 @@ void run(const Work& work) {
     if (failed.load(std::memory_order_relaxed)) {
       return;
     }
-    auto problem = Worker::current().run(work, static_cast<uint64_t>(begin), static_cast<uint64_t>(end));
+    auto problem =
+        Worker::current().run(work, static_cast<uint64_t>(begin), static_cast<uint64_t>(end));
     if (!problem.empty()) {
       failed = true;
       const std::scoped_lock lock(mutex);

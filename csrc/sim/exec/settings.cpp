@@ -53,8 +53,8 @@ Schedule parse_schedule(const std::string& text) {
       return {Schedule::Order::kRandom, seed};
     }
   }
-  TORCH_CHECK_VALUE(false, "mpsops.simulator: schedule must be forward, reverse or random[:seed], got ",
-                    text);
+  TORCH_CHECK_VALUE(
+      false, "mpsops.simulator: schedule must be forward, reverse or random[:seed], got ", text);
 }
 
 std::string to_string(const Schedule& schedule) {

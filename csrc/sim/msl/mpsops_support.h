@@ -2,12 +2,15 @@
 // translator instantiates for each kernel.
 #pragma once
 #pragma GCC system_header
-#include <metal_type_traits>
 #include <mpsops_abi.h>
+#include <metal_type_traits>
 
 // What runs outside of a kernel's own self, or touches the simulator's memory.
 #define MPSOPS_UNCHECKED __attribute__((no_sanitize("kernel-address")))
-#define MPSOPS_HERE ::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}
+#define MPSOPS_HERE                                        \
+  ::mpsops_msl::Site {                                     \
+    __builtin_FILE(), __builtin_LINE(), __builtin_COLUMN() \
+  }
 
 // Binders and hooks run on the simulator's behalf: unchecked, all of them.
 #pragma clang attribute push(__attribute__((no_sanitize("kernel-address"))), apply_to = function)
@@ -28,11 +31,11 @@ static constexpr bool kChecked = true;
 static constexpr bool kChecked = false;
 #endif
 
-extern "C" __attribute__((visibility("default"), used)) Library
-mpsops_attach(const Runtime* table) {
+extern "C"
+    __attribute__((visibility("default"), used)) Library mpsops_attach(const Runtime* table) {
   runtime = *table;
-  return Library{kAbiVersion,  kChecked,     __start_mpsops_kernels, __stop_mpsops_kernels,
-                 __ehdr_start, _end};
+  return Library{kAbiVersion,           kChecked,     __start_mpsops_kernels,
+                 __stop_mpsops_kernels, __ehdr_start, _end};
 }
 
 // threadgroup T name[n]; of a kernel becomes a reference to this.
@@ -67,20 +70,26 @@ struct dispatch_quadgroups_per_threadgroup {};
 struct grid_origin {};
 struct grid_size {};
 
-static inline unsigned volume(Extent e) { return e.x * e.y * e.z; }
-static inline unsigned simdgroups(Extent e) { return (volume(e) + 31) / 32; }
-static inline unsigned quadgroups(Extent e) { return (volume(e) + 3) / 4; }
+static inline unsigned volume(Extent e) {
+  return e.x * e.y * e.z;
+}
+static inline unsigned simdgroups(Extent e) {
+  return (volume(e) + 31) / 32;
+}
+static inline unsigned quadgroups(Extent e) {
+  return (volume(e) + 3) / 4;
+}
 
-#define MPSOPS_BUILTIN(name, expression)                                      \
+#define MPSOPS_BUILTIN(name, expression)                                       \
   static inline auto builtin(name, const Launch& launch, const Thread& self) { \
-    (void)launch;                                                             \
-    (void)self;                                                             \
-    return expression;                                                        \
+    (void)launch;                                                              \
+    (void)self;                                                                \
+    return expression;                                                         \
   }
 MPSOPS_BUILTIN(thread_position_in_grid,
                (Extent{self.group.x * launch.group_size.x + self.position.x,
-                       self.group.y* launch.group_size.y + self.position.y,
-                       self.group.z* launch.group_size.z + self.position.z}))
+                       self.group.y * launch.group_size.y + self.position.y,
+                       self.group.z * launch.group_size.z + self.position.z}))
 MPSOPS_BUILTIN(threadgroup_position_in_grid, self.group)
 MPSOPS_BUILTIN(thread_position_in_threadgroup, self.position)
 MPSOPS_BUILTIN(threads_per_threadgroup, self.group_size)
@@ -150,7 +159,8 @@ struct Bind<T*, Buffer<N>> {
   static_assert(N < kMaxBuffers, "a kernel has at most 31 buffers");
   static T* get(const Launch& launch, const Thread&) { return static_cast<T*>(launch.buffers[N]); }
   static constexpr Parameter describe(const char* name) {
-    return Parameter{Parameter::kBuffer, ::metal::is_const_v<T>, false, N, ElementSize<T>::value, name};
+    return Parameter{
+        Parameter::kBuffer, ::metal::is_const_v<T>, false, N, ElementSize<T>::value, name};
   }
 };
 template <class T, unsigned N>
@@ -190,17 +200,18 @@ struct Binder<void (*)(T...), function, A...> {
   }
 
   static void loop(const Launch* launch_, unsigned long begin, unsigned long end,
-                                    const unsigned* order, Thread* current) {
+                   const unsigned* order, Thread* current) {
     // A local copy: stores through the kernel's pointers cannot change it.
     const Launch launch = *launch_;
     for (unsigned long g = begin; g < end; ++g) {
       Thread self = {};
-      self.group = Extent{unsigned(g % launch.groups.x), unsigned(g / launch.groups.x % launch.groups.y),
-                            unsigned(g / launch.groups.x / launch.groups.y)};
-      self.group_size = Extent{
-          least(launch.group_size.x, launch.grid.x - self.group.x * launch.group_size.x),
-          least(launch.group_size.y, launch.grid.y - self.group.y * launch.group_size.y),
-          least(launch.group_size.z, launch.grid.z - self.group.z * launch.group_size.z)};
+      self.group =
+          Extent{unsigned(g % launch.groups.x), unsigned(g / launch.groups.x % launch.groups.y),
+                 unsigned(g / launch.groups.x / launch.groups.y)};
+      self.group_size =
+          Extent{least(launch.group_size.x, launch.grid.x - self.group.x * launch.group_size.x),
+                 least(launch.group_size.y, launch.grid.y - self.group.y * launch.group_size.y),
+                 least(launch.group_size.z, launch.grid.z - self.group.z * launch.group_size.z)};
       const Extent size = self.group_size;
       if (order != nullptr || kChecked) {
         const unsigned count = volume(launch.group_size);
@@ -245,12 +256,12 @@ struct Parameters<void (*)(T...), A...> {
 
 #ifdef MPSOPS_SIM_CHECKED
 // clang's calls for each access of an instrumented function.
-#define MPSOPS_ACCESS(size)                                                                    \
-  extern "C" void __asan_load##size##_noabort(const void* address) {          \
-    ::mpsops_msl::runtime.access(address, size, false);                                        \
-  }                                                                                            \
-  extern "C" void __asan_store##size##_noabort(const void* address) {         \
-    ::mpsops_msl::runtime.access(address, size, true);                                         \
+#define MPSOPS_ACCESS(size)                                           \
+  extern "C" void __asan_load##size##_noabort(const void* address) {  \
+    ::mpsops_msl::runtime.access(address, size, false);               \
+  }                                                                   \
+  extern "C" void __asan_store##size##_noabort(const void* address) { \
+    ::mpsops_msl::runtime.access(address, size, true);                \
   }
 MPSOPS_ACCESS(1)
 MPSOPS_ACCESS(2)

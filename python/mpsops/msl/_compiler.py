@@ -61,7 +61,9 @@ def clang() -> tuple[tuple[str, ...], tuple[str, ...]]:
     if override is None and (folder := _package_folder("ziglang")) is not None:
         zig = str(folder / "zig")
         return (zig, "clang"), (zig, "ld.lld")
-    names = [override] if override else ["clang++", *(f"clang++-{n}" for n in range(26, _OLDEST_CLANG - 1, -1))]
+    names = (
+        [override] if override else ["clang++", *(f"clang++-{n}" for n in range(26, _OLDEST_CLANG - 1, -1))]
+    )
     for name in names:
         path = shutil.which(name)
         if path is None:
@@ -160,5 +162,7 @@ def compile_family(source: Path, name: str, root: Path, output: Path, torch_incl
     for checked, suffix in ((False, ".so"), (True, ".checked.so")):
         preprocessed = preprocess(text, name, checked=checked, include=include, torch_include=torch_include)
         # No absolute paths in the library: sites name files as they are in the tree.
-        preprocessed = preprocessed.replace(f'"{source.resolve().parent}/', f'"{source.resolve().parent.name}/')
+        preprocessed = preprocessed.replace(
+            f'"{source.resolve().parent}/', f'"{source.resolve().parent.name}/'
+        )
         build(preprocessed, output / f"{source.stem}{suffix}", checked=checked)

@@ -437,7 +437,9 @@ class _Translator:
                     attribute = f"::mpsops_msl::Threadgroup<{argument}>"
                     next_threadgroup += 1
                 elif name not in ("maybe_unused", "function_constant", "raster_order_group"):
-                    raise self.source.fail(tokens[i], f"[[{name}]] is not an attribute of a compute kernel's parameter")
+                    raise self.source.fail(
+                        tokens[i], f"[[{name}]] is not an attribute of a compute kernel's parameter"
+                    )
                 self.replace(i, behind, "")
                 i = behind
             names = [w for w in words if re.match(r"[A-Za-z_]\w*$", w)]
@@ -483,9 +485,7 @@ class _Translator:
         if tokens[begin].text == "::":
             expression = " " + expression
         self.replace(start, min(end + 1, len(tokens)), "")
-        self.rows.append(
-            (tokens[start].start, end, host, tokens[i].text, tokens[start:end], token)
-        )
+        self.rows.append((tokens[start].start, end, host, tokens[i].text, tokens[start:end], token))
         self.expressions = getattr(self, "expressions", {})
         self.expressions[len(self.rows) - 1] = expression
 
@@ -589,7 +589,7 @@ class _Translator:
             n = tokens[name].text
             out.append(
                 f" static const char mpsops_tag_{n} = 0; mpsops_type_{n}& {n} = "
-                f"::mpsops_msl::threadgroup_variable<mpsops_type_{n}>(&mpsops_tag_{n}, \"{n}\", {_HERE});"
+                f'::mpsops_msl::threadgroup_variable<mpsops_type_{n}>(&mpsops_tag_{n}, "{n}", {_HERE});'
             )
         del line, file
         self.edits.append((tokens[start].start, tokens[end].end, "".join(out)))
