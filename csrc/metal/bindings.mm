@@ -7,7 +7,7 @@ namespace mpsops {
 
 namespace {
 
-std::vector<std::string> kernel_families() {
+std::vector<std::string> families() {
   std::vector<std::string> names;
   for (const auto* family : metal::embedded_families()) {
     names.emplace_back(family->name);
@@ -15,7 +15,7 @@ std::vector<std::string> kernel_families() {
   return names;
 }
 
-std::vector<std::string> kernel_names(const std::string& family) {
+std::vector<std::string> kernels(const std::string& family) {
   return metal::Family::find(family).kernel_names();
 }
 
@@ -23,9 +23,10 @@ std::vector<std::string> kernel_names(const std::string& family) {
 
 void bind_runtime(pybind11::module_& m) {
   m.attr("runtime") = "metal";
-  m.def("kernel_families", &kernel_families);
-  m.def("kernel_names", &kernel_names, "Compiles the family.",
-        pybind11::call_guard<pybind11::gil_scoped_release>());
+  auto metal = m.def_submodule("metal");
+  metal.def("families", &families);
+  metal.def("kernels", &kernels, "Compiles the family.",
+            pybind11::call_guard<pybind11::gil_scoped_release>());
 }
 
 }  // namespace mpsops

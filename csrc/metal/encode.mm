@@ -26,7 +26,9 @@ void bind(id<MTLComputeCommandEncoder> encoder, const Dispatch& dispatch) {
     switch (argument.kind) {
       case Argument::Kind::kTensor: {
         const at::Tensor& tensor = *argument.tensor;
-        const auto offset = static_cast<NSUInteger>(tensor.storage_offset() * tensor.itemsize());
+        // An empty view may begin at the end of its buffer, where Metal lets none begin.
+        const int64_t first = tensor.numel() == 0 ? 0 : tensor.storage_offset();
+        const auto offset = static_cast<NSUInteger>(first) * tensor.itemsize();
         [encoder setBuffer:buffer_of(tensor) offset:offset atIndex:buffer++];
         break;
       }
