@@ -9,6 +9,8 @@
 //   x > 2         exp(-zeta) x^(-1/4) * polynomial in 1 / x^(3/2)
 // The phase has 48 bits: the error, relative to the envelope M, grows as 2^-48 zeta below
 // x = -1e4. The coefficients are fits made for this file against 50-digit arithmetic.
+// Error at most, in ulp (CPU float32 kernel): x > -4.75 4.3 (1e2, 1e6 in the tail); left of it, in
+// ulp of M, 4.5 down to -1e5 (25 at -10, 1e7 at -1e5), 64 at -1e6.
 #include "metal/common/elementwise.h"
 #include "metal/common/float_float.h"
 

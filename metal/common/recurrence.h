@@ -5,6 +5,10 @@
 
 #include "metal/common/float_float.h"
 
+constant constexpr float kRecurrenceLimit = 7.3786976294838206e+19f;  // 2^66
+constant constexpr float kRescaleAbove = 1099511627776.0f;            // 2^40
+constant constexpr float kRescale = 5.421010862427522e-20f;           // 2^-64
+
 // The degree as an integer, towards zero; -1 where int64 has none (NaN, inf), as on x86.
 inline long polynomial_degree(float degree) {
   return degree > -1.0f && degree < 9.2e18f ? long(degree) : -1;
@@ -17,17 +21,20 @@ struct Recurrence {
   int exponent;
 };
 
-// Called before each step: with |x| <= 2^66 neither it nor the next can overflow.
+// Called before each step: with |x| <= kRecurrenceLimit neither it nor the next can overflow.
 inline void rescale(thread Recurrence& state) {
-  if (metal::fabs(state.current.hi) > 0x1p40f || metal::fabs(state.previous.hi) > 0x1p40f) {
-    state.previous.hi *= 0x1p-64f;
-    state.previous.lo *= 0x1p-64f;
-    state.current.hi *= 0x1p-64f;
-    state.current.lo *= 0x1p-64f;
+  if (metal::fabs(state.current.hi) > kRescaleAbove ||
+      metal::fabs(state.previous.hi) > kRescaleAbove) {
+    state.previous.hi *= kRescale;
+    state.previous.lo *= kRescale;
+    state.current.hi *= kRescale;
+    state.current.lo *= kRescale;
     state.exponent += 64;
   }
 }
 
 inline float recurrence_value(Recurrence state) {
-  return scale(state.current.hi + state.current.lo, metal::min(state.exponent, 250));
+  const FloatFloat sum = state.current;
+  const float value = sum.lo == 0.0f ? sum.hi : sum.hi + sum.lo;  // keeps -0
+  return scale(value, metal::min(state.exponent, 250));
 }
