@@ -8,7 +8,7 @@ import torch
 
 import mpsops
 
-if not torch.backends.mps.is_available():
+if mpsops._C.runtime == "sim":
     import mpsops.simulator
 
     mpsops.simulator.install()
