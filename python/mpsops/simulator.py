@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from . import _C
 from ._patching import autopatch
 
-__all__ = ["fallback_count", "install", "is_installed", "reset_counts", "stand_in_count"]
+__all__ = [
+    "checked",
+    "fallback_count",
+    "install",
+    "is_installed",
+    "reset_counts",
+    "schedule",
+    "stand_in_count",
+    "without_execution",
+]
 
 _installed = False
 
@@ -43,3 +55,46 @@ def stand_in_count() -> int:
 def reset_counts() -> None:
     """Set the counters to zero."""
     _C.device.reset_counters()
+
+
+@contextmanager
+def schedule(order: str) -> Iterator[None]:
+    """Run kernels in a certain order of threads, simdgroups and threadgroups inside a ``with`` block.
+
+    Args:
+        order: ``"forward"``, ``"reverse"`` or ``"random:<seed>"``. A kernel whose result depends on it has
+            a race. ``MPSOPS_SIM_SCHEDULE`` sets the order of a whole process.
+    """
+    before = _C.simulator_schedule()
+    _C.simulator_set_schedule(order)
+    try:
+        yield
+    finally:
+        _C.simulator_set_schedule(before)
+
+
+@contextmanager
+def checked(on: bool = True) -> Iterator[None]:
+    """Check every memory access of kernels inside a ``with`` block; ``MPSOPS_SIM_CHECK=1`` does so always.
+
+    An access outside the buffers of the kernel raises ``RuntimeError`` with kernel, thread and buffer.
+    """
+    before = _C.simulator_checked()
+    _C.simulator_set_checked(on)
+    try:
+        yield
+    finally:
+        _C.simulator_set_checked(before)
+
+
+@contextmanager
+def without_execution() -> Iterator[None]:
+    """Encode kernels but do not run them inside a ``with`` block, to time the host alone.
+
+    Results of mpsops' ops are uninitialised memory there.
+    """
+    _C.simulator_set_executing(False)
+    try:
+        yield
+    finally:
+        _C.simulator_set_executing(True)

@@ -91,6 +91,7 @@ void bind_exec(py::module_& m) {
         [](const std::string& text) { set_schedule(parse_schedule(text)); });
   m.def("simulator_checked", &checked);
   m.def("simulator_set_checked", &set_checked);
+  m.def("simulator_set_executing", &set_executing);
   m.def("simulator_dispatches", [] { return counts().dispatches; });
   m.def("simulator_encodes", [] { return counts().encodes; });
   m.def("simulator_reset_counts", &reset_counts);

@@ -166,6 +166,9 @@ namespace mpsops {
 
 void encode(const Dispatch* dispatches, size_t count) {
   sim::encode_count.fetch_add(1, std::memory_order_relaxed);
+  if (!sim::executing()) {
+    return;
+  }
   for (size_t i = 0; i < count; ++i) {
     sim::execute(dispatches[i], false);
   }

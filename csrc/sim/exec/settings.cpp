@@ -16,6 +16,7 @@ struct Settings {
   std::mutex mutex;
   Schedule schedule;
   std::atomic<bool> checked = false;
+  std::atomic<bool> executing = true;
 };
 
 Settings& settings() {
@@ -87,6 +88,14 @@ bool checked() {
 
 void set_checked(bool checked) {
   settings().checked = checked;
+}
+
+bool executing() {
+  return settings().executing.load(std::memory_order_relaxed);
+}
+
+void set_executing(bool executing) {
+  settings().executing = executing;
 }
 
 }  // namespace mpsops::sim

@@ -22,4 +22,8 @@ std::string to_string(const Schedule& schedule);
 bool checked();
 void set_checked(bool checked);  // MPSOPS_SIM_CHECK=1
 
+// Whether encoded dispatches run. Off, results stay unwritten: for timing the host alone.
+bool executing();
+void set_executing(bool executing);
+
 }  // namespace mpsops::sim
