@@ -128,6 +128,53 @@ def test_indices_beyond_32_bits(kind: str, channels_last: bool) -> None:
     torch.testing.assert_close(ours.cpu(), reference)
 
 
+def far_apart(values: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
+    """The values on the device, at strides that may span many GiB. The simulator's memory is lazy."""
+    span = 1 + sum((size - 1) * stride for size, stride in zip(values.shape, strides, strict=True))
+    return torch.empty(span, dtype=values.dtype, device="mps").as_strided(values.shape, strides).copy_(values)
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="takes more memory than most Macs have")
+@pytest.mark.parametrize("kind", ["avg", "max"])
+@pytest.mark.parametrize("sizes", [(7, 5), (20, 20)], ids=["threads", "simdgroups"])
+def test_offsets_beyond_32_bits(kind: str, sizes: tuple[int, int]) -> None:
+    far = 2**31 + 9
+    x = torch.randn(1, 2, *sizes).half()
+    far_x = far_apart(x, (far, far, sizes[1], 1))
+    expected = as_tuple(forward(kind, 2)(x.double(), [2, 2]))
+    for ours, reference in zip(as_tuple(forward(kind, 2)(far_x, [2, 2])), expected, strict=True):
+        torch.testing.assert_close(ours.cpu(), reference.to(ours.dtype))
+    row = x[:, :1, :1, :3]
+    far_row = far_apart(row, (1, 1, 1, 2**30 + 7))
+    for ours, reference in zip(
+        as_tuple(forward(kind, 2)(far_row, [1, 2])),
+        as_tuple(forward(kind, 2)(row.double(), [1, 2])),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours.cpu(), reference.to(ours.dtype))
+    grad = torch.randn(1, 2, 2, 2).half()
+    ours = backward(kind, 2)(
+        far_apart(grad, (far, far, 2, 1)), x.to("mps"), *(i.to("mps") for i in expected[1:])
+    )
+    reference = backward(kind, 2)(grad.double(), x.double(), *expected[1:])
+    torch.testing.assert_close(ours.cpu(), reference.half())
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_more_than_the_grid_holds(kind: str) -> None:
+    """Above 65535 along y or z of the grid, threads stride."""
+    many_channels = torch.randn(1, 4 * 65535 + 30, 1, 2)
+    many_sites = torch.randn(1, 2, 270, 250).contiguous(memory_format=torch.channels_last)
+    many_batches = torch.randn(65600, 2, 1, 2).contiguous(memory_format=torch.channels_last)
+    for x, size in ((many_channels, [1, 1]), (many_sites, [263, 255]), (many_batches, [1, 1])):
+        expected = as_tuple(forward(kind, 2)(x, size))
+        for ours, reference in zip(as_tuple(forward(kind, 2)(on_mps(x), size)), expected, strict=True):
+            torch.testing.assert_close(ours.cpu(), reference)
+        grad = torch.randn(expected[0].shape)
+        ours = backward(kind, 2)(grad.to("mps"), on_mps(x), *(on_mps(i) for i in expected[1:]))
+        torch.testing.assert_close(ours.cpu(), backward(kind, 2)(grad, x, *expected[1:]))
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("window", [(2, 3), (9, 10), (1, 90)])
 def test_max_of_nan_ties_and_infinities(window: tuple[int, int], channels_last: bool) -> None:

@@ -83,6 +83,17 @@ def test_strided_gradient(p: float) -> None:
         torch.testing.assert_close(ours.cpu(), expected)
 
 
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0, math.inf])
+def test_backward_beyond_32_bits(p: float) -> None:
+    """A stride of 2^31, over a single element, makes the kernel count in 64 bits."""
+    x = torch.randn(2, 40)
+    distances = aten._pdist_forward(x, p)
+    grad = torch.full((1,), 3.0, device="mps").as_strided((1,), (2**31,))
+    ours = aten._pdist_backward(grad, x.to("mps"), p, distances.to("mps"))
+    expected = aten._pdist_backward(grad.cpu(), x, p, distances)
+    torch.testing.assert_close(ours.cpu(), expected)
+
+
 @pytest.mark.parametrize(("rows", "features"), [(0, 3), (1, 3), (3, 0), (0, 0), (2, 0)])
 def test_nothing_to_do(rows: int, features: int) -> None:
     x = torch.empty(rows, features, device="mps", requires_grad=True)
