@@ -15,7 +15,9 @@ namespace mpsops::sim {
 namespace {
 
 Size size_from(const std::vector<uint32_t>& values) {
-  TORCH_CHECK_VALUE(!values.empty() && values.size() <= 3, "a size has 1 to 3 numbers");
+  if (values.empty() || values.size() > 3) {
+    throw py::value_error("mpsops: a size has 1 to 3 numbers");
+  }
   return {values[0], values.size() > 1 ? values[1] : 1, values.size() > 2 ? values[2] : 1};
 }
 
@@ -26,17 +28,23 @@ void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string
   const Code code{library.get(), library->find(name)};
   TORCH_CHECK(code.row != nullptr, "mpsops: the library has no kernel ", name);
   const SimKernel kernel(name, code, code);
-  TORCH_CHECK_VALUE(unit == "threads" || unit == "threadgroups", "unit: ", unit);
+  if (unit != "threads" && unit != "threadgroups") {
+    throw py::value_error("mpsops: unit must be threads or threadgroups, got " + unit);
+  }
   const Grid grid{unit == "threads" ? Grid::Unit::kThreads : Grid::Unit::kThreadgroups,
                   size_from(count), size_from(group)};
   for (const uint32_t n :
        {grid.count.x, grid.count.y, grid.count.z, grid.group.x, grid.group.y, grid.group.z}) {
-    TORCH_CHECK_VALUE(n > 0, "mpsops: kernel ", name, ": grids and groups must not be empty");
+    if (n == 0) {
+      throw py::value_error("mpsops: kernel " + name + ": grids and groups must not be empty");
+    }
   }
   const uint64_t threads = uint64_t{grid.group.x} * grid.group.y * grid.group.z;
-  TORCH_CHECK_VALUE(threads <= kernel.max_total_threads_per_threadgroup(), "mpsops: kernel ", name,
-                    ": a threadgroup must have at most ",
-                    kernel.max_total_threads_per_threadgroup(), " threads, got ", threads);
+  if (threads > kernel.max_total_threads_per_threadgroup()) {
+    throw py::value_error("mpsops: kernel " + name +
+                          ": a threadgroup must have at most 1024 threads, got " +
+                          std::to_string(threads));
+  }
   Dispatch dispatch{&kernel, grid, {}};
   std::deque<at::Tensor> tensors;
   std::deque<std::string> values;
@@ -45,7 +53,10 @@ void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string
       dispatch.arguments.push_back({Argument::Kind::kNone});
     } else if (py::isinstance<py::bytes>(item)) {
       const auto& value = values.emplace_back(item.cast<std::string>());
-      TORCH_CHECK_VALUE(value.size() <= 4096, "setBytes takes at most 4 KiB");
+      if (value.size() > 4096) {
+        throw py::value_error("mpsops: bytes must be at most 4096, got " +
+                              std::to_string(value.size()));
+      }
       Argument argument{Argument::Kind::kBytes};
       argument.large = value.data();
       argument.size = static_cast<uint32_t>(value.size());
@@ -87,8 +98,13 @@ py::dict describe(const KernelLibrary& library, const std::string& name) {
 
 void bind_exec(py::module_& m) {
   m.def("simulator_schedule", [] { return to_string(schedule()); });
-  m.def("simulator_set_schedule",
-        [](const std::string& text) { set_schedule(parse_schedule(text)); });
+  m.def("simulator_set_schedule", [](const std::string& text) {
+    try {
+      set_schedule(parse_schedule(text));
+    } catch (const c10::ValueError& error) {
+      throw py::value_error(error.what_without_backtrace());
+    }
+  });
   m.def("simulator_checked", &checked);
   m.def("simulator_set_checked", &set_checked);
   m.def("simulator_set_executing", &set_executing);

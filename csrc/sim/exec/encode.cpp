@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <limits>
 
 #include "csrc/sim/exec/scheduler.h"
 #include "csrc/sim/exec/settings.h"
@@ -52,6 +53,18 @@ Allocation allocation_of(const at::Tensor& tensor, const void* pointer, bool on_
   return find_allocation(pointer);
 }
 
+// Bytes from the first to behind the last element.
+size_t span(const at::Tensor& tensor) {
+  if (tensor.numel() == 0) {
+    return 0;
+  }
+  size_t last = 0;
+  for (int64_t i = 0; i < tensor.dim(); ++i) {
+    last += static_cast<size_t>((tensor.size(i) - 1) * tensor.stride(i));
+  }
+  return (last + 1) * tensor.element_size();
+}
+
 void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tensor, bool on_host,
                  std::vector<Allocation>& allocations) {
   const void* pointer = tensor.const_data_ptr();
@@ -62,7 +75,15 @@ void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tenso
   const Allocation allocation = allocation_of(tensor, pointer, on_host);
   auto* address = allocation.host + (static_cast<const std::byte*>(pointer) -
                                      static_cast<const std::byte*>(allocation.device));
-  work.bindings.push_back({parameter, address, allocation.host, allocation.host + allocation.size});
+  Binding binding{parameter, address, allocation.host, allocation.host + allocation.size};
+  if (!parameter->read_only) {
+    // Whole words: small types are updated atomically by exchanging the word they lie in.
+    const auto begin = reinterpret_cast<uintptr_t>(address) / 4 * 4;
+    const auto end = (reinterpret_cast<uintptr_t>(address) + span(tensor) + 3) / 4 * 4;
+    binding.store_begin = std::max(binding.begin, reinterpret_cast<std::byte*>(begin));
+    binding.store_end = std::min(binding.end, reinterpret_cast<std::byte*>(end));
+  }
+  work.bindings.push_back(binding);
   work.launch.buffers[parameter->index] = address;
   if (!(on_host && tensor.is_cpu())) {
     allocations.push_back(allocation);
@@ -74,7 +95,11 @@ void bind_grid(mpsops_msl::Launch& launch, const Grid& grid) {
     return grid.unit == Grid::Unit::kThreads ? (count - 1) / group + 1 : count;
   };
   const auto threads = [&](uint32_t count, uint32_t group) {
-    return grid.unit == Grid::Unit::kThreads ? count : count * group;
+    const uint64_t total = grid.unit == Grid::Unit::kThreads ? count : uint64_t{count} * group;
+    TORCH_CHECK(total <= std::numeric_limits<uint32_t>::max(),
+                "mpsops.simulator: an axis of the grid must have less than 2^32 threads, got ",
+                total);
+    return static_cast<uint32_t>(total);
   };
   launch.group_size = {grid.group.x, grid.group.y, grid.group.z};
   launch.groups = {groups(grid.count.x, grid.group.x), groups(grid.count.y, grid.group.y),

@@ -87,18 +87,19 @@ constexpr size_t kEntrySlot = 11;  // x30
 
 namespace mpsops::sim {
 
-Stack::Stack() {
+Stack::Stack(size_t colour) {
   const size_t guard = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, guard + kSize, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   TORCH_CHECK(memory != MAP_FAILED, "mpsops.simulator: no memory for the stack of a thread");
   mprotect(memory, guard, PROT_NONE);
-  top_ = static_cast<std::byte*>(memory) + guard + kSize;
+  begin_ = static_cast<std::byte*>(memory) + guard;
+  top_ = begin_ + kSize - colour * 320 % 4096;
 }
 
 Stack::~Stack() {
   const size_t guard = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  munmap(begin() - guard, guard + kSize);
+  munmap(begin_ - guard, guard + kSize);
 }
 
 void* Stack::prepare(void (*entry)()) const {

@@ -11,18 +11,20 @@ class Stack {
  public:
   static constexpr size_t kSize = size_t{128} << 10;
 
-  Stack();
+  // Tops of stacks with different `colour` fall on different lines of the processor's cache.
+  explicit Stack(size_t colour = 0);
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
-  std::byte* begin() const { return top_ - kSize; }
+  std::byte* begin() const { return begin_; }
   std::byte* end() const { return top_; }
 
   // The stack pointer to switch to so that `entry` runs on this stack. It must never return.
   void* prepare(void (*entry)()) const;
 
  private:
+  std::byte* begin_;
   std::byte* top_;
 };
 

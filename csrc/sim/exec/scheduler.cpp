@@ -99,7 +99,8 @@ class Worker {
     if (first >= stack_begin_ && last <= stack_end_) {
       return;
     }
-    if (first >= hit_begin_ && last <= hit_end_ && !(store && hit_read_only_)) {
+    const Hit& hit = hits_[store ? 1 : 0];
+    if (first >= hit.begin && last <= hit.end) {
       return;
     }
     look_up(first, last, store);
@@ -150,14 +151,17 @@ class Worker {
 
   const std::byte* stack_begin_ = nullptr;
   const std::byte* stack_end_ = nullptr;
-  const std::byte* hit_begin_ = nullptr;
-  const std::byte* hit_end_ = nullptr;
-  bool hit_read_only_ = false;
+  // Where the last load and the last store went: most go to the same buffer again.
+  struct Hit {
+    const std::byte* begin = nullptr;
+    const std::byte* end = nullptr;
+  };
+  Hit hits_[2];
 };
 
 const Stack& Worker::stack(unsigned i) {
   while (stacks_.size() <= i) {
-    stacks_.push_back(std::make_unique<Stack>());
+    stacks_.push_back(std::make_unique<Stack>(stacks_.size()));
   }
   return *stacks_[i];
 }
@@ -260,13 +264,10 @@ void* Worker::threadgroup_variable(const void* tag, size_t size, size_t alignmen
 
 void Worker::look_up(const std::byte* first, const std::byte* last, bool store) {
   for (const auto& binding : work_->bindings) {
-    if (first >= binding.begin && last <= binding.end) {
-      if (store && binding.parameter->read_only) {
-        continue;
-      }
-      hit_begin_ = binding.begin;
-      hit_end_ = binding.end;
-      hit_read_only_ = binding.parameter->read_only;
+    const auto* begin = store ? binding.store_begin : binding.begin;
+    const auto* end = store ? binding.store_end : binding.end;
+    if (first >= begin && last <= end) {
+      hits_[store ? 1 : 0] = {begin, end};
       return;
     }
   }
@@ -315,24 +316,22 @@ std::string Worker::describe_access(const std::byte* first, const std::byte* las
     return c10::str("out-of-bounds ", access, ": ", name, " is empty or not bound");
   }
   const auto offset = first - nearest->address;
-  if (first >= nearest->begin && last <= nearest->end) {
+  if (first >= nearest->begin && last <= nearest->end && parameter.read_only) {
     return c10::str(access, " at byte ", offset, " of ", name, ", which is read-only");
   }
+  // Loads may go anywhere in the storage, stores only to the tensor itself.
+  const auto* end = store && nearest->store_end != nullptr ? nearest->store_end : nearest->end;
   const auto element_size = static_cast<ptrdiff_t>(std::max(parameter.element_size, 1u));
   const auto index =
       offset >= 0 ? offset / element_size : -((element_size - 1 - offset) / element_size);
   return c10::str("out-of-bounds ", access, " at element ", index, " (byte ", offset, ") of ", name,
-                  ", which has ", (nearest->end - nearest->address) / element_size, " elements (",
-                  nearest->end - nearest->address, " bytes)");
+                  ", which has ", (end - nearest->address) / element_size, " elements (",
+                  end - nearest->address, " bytes)");
 }
 
 std::string Worker::who() const {
   const Thread& thread = threads_[looping_ ? 0 : lane_];
-  const auto& size = work_->launch.group_size;
-  const Extent in_grid{thread.group.x * size.x + thread.position.x,
-                       thread.group.y * size.y + thread.position.y,
-                       thread.group.z * size.z + thread.position.z};
-  return c10::str("kernel '", work_->code.row->name, "', thread ", position(in_grid),
+  return c10::str("kernel '", work_->code.row->name, "', thread ", position(thread.in_grid),
                   " of the grid, thread ", position(thread.position), " of threadgroup ",
                   position(thread.group));
 }
@@ -511,7 +510,13 @@ void Worker::start_group(uint64_t group) {
   for (unsigned z = 0; z < size.z; ++z) {
     for (unsigned y = 0; y < size.y; ++y) {
       for (unsigned x = 0; x < size.x; ++x, ++i) {
-        threads_[i] = {at, size, {x, y, z}, i, reinterpret_cast<char*>(arena_)};
+        threads_[i] = {at,
+                       size,
+                       {x, y, z},
+                       {at.x * launch.group_size.x + x, at.y * launch.group_size.y + y,
+                        at.z * launch.group_size.z + z},
+                       i,
+                       reinterpret_cast<char*>(arena_)};
         lanes_[i].state = State::kReady;
         lanes_[i].stack_pointer = stack(i).prepare(&Worker::lane_entry);
       }
@@ -573,7 +578,7 @@ std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
   error_.clear();
   variables_.clear();
   looping_ = false;
-  hit_begin_ = hit_end_ = nullptr;
+  hits_[0] = hits_[1] = {};
   random_ = mix(work.schedule.seed ^ mix(begin));
   const bool loop = !work.code.row->fibers;
   if (loop && work.schedule.order == Schedule::Order::kForward) {

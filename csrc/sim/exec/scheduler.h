@@ -11,12 +11,15 @@
 
 namespace mpsops::sim {
 
-// Memory bound to a buffer index. Accesses may go to all of [begin, end).
+// Memory bound to a buffer index. Loads may go to all of [begin, end), the storage; stores only to
+// the bytes that the tensor spans, and nowhere when the parameter is read-only.
 struct Binding {
   const mpsops_msl::Parameter* parameter = nullptr;
   std::byte* address = nullptr;  // what the kernel sees
   std::byte* begin = nullptr;
   std::byte* end = nullptr;
+  std::byte* store_begin = nullptr;
+  std::byte* store_end = nullptr;
 };
 
 struct Work {

@@ -33,6 +33,7 @@ struct Thread {
   Extent group;       // threadgroup_position_in_grid
   Extent group_size;  // of this group
   Extent position;    // thread_position_in_threadgroup
+  Extent in_grid;     // thread_position_in_grid
   unsigned index;     // thread_index_in_threadgroup
   char* arena;        // threadgroup memory
 };

@@ -86,10 +86,7 @@ static inline unsigned quadgroups(Extent e) {
     (void)self;                                                                \
     return expression;                                                         \
   }
-MPSOPS_BUILTIN(thread_position_in_grid,
-               (Extent{self.group.x * launch.group_size.x + self.position.x,
-                       self.group.y * launch.group_size.y + self.position.y,
-                       self.group.z * launch.group_size.z + self.position.z}))
+MPSOPS_BUILTIN(thread_position_in_grid, self.in_grid)
 MPSOPS_BUILTIN(threadgroup_position_in_grid, self.group)
 MPSOPS_BUILTIN(thread_position_in_threadgroup, self.position)
 MPSOPS_BUILTIN(threads_per_threadgroup, self.group_size)
@@ -203,16 +200,28 @@ struct Binder<void (*)(T...), function, A...> {
                    const unsigned* order, Thread* current) {
     // A local copy: stores through the kernel's pointers cannot change it.
     const Launch launch = *launch_;
+    Extent at = Extent{unsigned(begin % launch.groups.x),
+                       unsigned(begin / launch.groups.x % launch.groups.y),
+                       unsigned(begin / launch.groups.x / launch.groups.y)};
     for (unsigned long g = begin; g < end; ++g) {
       Thread self = {};
-      self.group =
-          Extent{unsigned(g % launch.groups.x), unsigned(g / launch.groups.x % launch.groups.y),
-                 unsigned(g / launch.groups.x / launch.groups.y)};
-      self.group_size =
-          Extent{least(launch.group_size.x, launch.grid.x - self.group.x * launch.group_size.x),
-                 least(launch.group_size.y, launch.grid.y - self.group.y * launch.group_size.y),
-                 least(launch.group_size.z, launch.grid.z - self.group.z * launch.group_size.z)};
-      const Extent size = self.group_size;
+      self.group = at;
+      // Counted on, not divided anew: a division would cost as much as the group.
+      if (++at.x == launch.groups.x) {
+        at.x = 0;
+        if (++at.y == launch.groups.y) {
+          at.y = 0;
+          ++at.z;
+        }
+      }
+      const Extent first =
+          Extent{self.group.x * launch.group_size.x, self.group.y * launch.group_size.y,
+                 self.group.z * launch.group_size.z};
+      const Extent last = Extent{least(launch.group_size.x, launch.grid.x - first.x) + first.x,
+                                 least(launch.group_size.y, launch.grid.y - first.y) + first.y,
+                                 least(launch.group_size.z, launch.grid.z - first.z) + first.z};
+      const Extent size = Extent{last.x - first.x, last.y - first.y, last.z - first.z};
+      self.group_size = size;
       if (order != nullptr || kChecked) {
         const unsigned count = volume(launch.group_size);
         for (unsigned i = 0; i < count; ++i) {
@@ -220,16 +229,21 @@ struct Binder<void (*)(T...), function, A...> {
           if (n >= volume(size)) continue;
           self.index = n;
           self.position = Extent{n % size.x, n / size.x % size.y, n / size.x / size.y};
+          self.in_grid = Extent{first.x + self.position.x, first.y + self.position.y,
+                                first.z + self.position.z};
           *current = self;
           function(Bind<T, A>::get(launch, self)...);
         }
       } else {
-        for (unsigned z = 0; z < size.z; ++z) {
-          for (unsigned y = 0; y < size.y; ++y) {
-            for (unsigned x = 0; x < size.x; ++x) {
+        for (unsigned z = first.z; z < last.z; ++z) {
+          for (unsigned y = first.y; y < last.y; ++y) {
+            const unsigned row = ((z - first.z) * size.y + (y - first.y)) * size.x;
+            // Counted in the grid, so that clang sees that the index does not wrap, and vectorises.
+            for (unsigned x = first.x; x < last.x; ++x) {
               Thread each = self;
-              each.position = Extent{x, y, z};
-              each.index = (z * size.y + y) * size.x + x;
+              each.in_grid = Extent{x, y, z};
+              each.position = Extent{x - first.x, y - first.y, z - first.z};
+              each.index = row + (x - first.x);
               function(Bind<T, A>::get(launch, each)...);
             }
           }

@@ -12,17 +12,37 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 # A kernel that reaches one of these, or threadgroup memory, needs threads that can wait.
-_WAITING = re.compile(r"(threadgroup|simdgroup)_barrier$|(simd|quad)_\w+$")
+_WAITING = re.compile(
+    r"(threadgroup|simdgroup)_barrier$"
+    r"|(simd|quad)_(sum|product|min|max|and|or|xor|all|any|ballot|is_first|broadcast(_first)?"
+    r"|active_threads_mask|shuffle(_\w+)?|prefix_\w+)$"
+)
 
 _VECTOR = re.compile(r"(bool|char|uchar|short|ushort|int|uint|long|ulong|half|bfloat|float)[234]$")
 
 _BUILTINS = frozenset(
-    """thread_position_in_grid threadgroup_position_in_grid thread_position_in_threadgroup
-    threads_per_threadgroup dispatch_threads_per_threadgroup threadgroups_per_grid threads_per_grid
-    thread_index_in_threadgroup thread_index_in_simdgroup thread_index_in_quadgroup
-    simdgroup_index_in_threadgroup quadgroup_index_in_threadgroup threads_per_simdgroup
-    thread_execution_width simdgroups_per_threadgroup dispatch_simdgroups_per_threadgroup
-    quadgroups_per_threadgroup dispatch_quadgroups_per_threadgroup grid_origin grid_size""".split()
+    [
+        "thread_position_in_grid",
+        "threadgroup_position_in_grid",
+        "thread_position_in_threadgroup",
+        "threads_per_threadgroup",
+        "dispatch_threads_per_threadgroup",
+        "threadgroups_per_grid",
+        "threads_per_grid",
+        "thread_index_in_threadgroup",
+        "thread_index_in_simdgroup",
+        "thread_index_in_quadgroup",
+        "simdgroup_index_in_threadgroup",
+        "quadgroup_index_in_threadgroup",
+        "threads_per_simdgroup",
+        "thread_execution_width",
+        "simdgroups_per_threadgroup",
+        "dispatch_simdgroups_per_threadgroup",
+        "quadgroups_per_threadgroup",
+        "dispatch_quadgroups_per_threadgroup",
+        "grid_origin",
+        "grid_size",
+    ]
 )
 
 _TOKEN = re.compile(
@@ -196,11 +216,8 @@ class _Translator:
                 depth -= 1
                 if depth == 0:
                     return i + 1
-            elif text in (">=", ">>="):
+            elif text in (">=", ">>=") or text == ";":
                 return at
-            elif text in (";", "&&", "||"):
-                if text == ";":
-                    return at
             i += 1
         return at
 
@@ -278,7 +295,6 @@ class _Translator:
 
     def declaration(self, start: int, body: int, end: int, scope: str) -> None:
         tokens = self.tokens
-        at = start
         template = False
         host_name: _Token | None = None
         host = ""
@@ -339,7 +355,6 @@ class _Translator:
             self.threadgroup_variables(body + 1, self.match[body])
         elif body >= 0:
             self.members(body + 1, self.match[body])
-        del at
 
     def declared_name(self, parts: list[int], stop: int) -> tuple[str, int]:
         """The name a declaration gives, and the index of its parameter list or -1."""
@@ -354,9 +369,9 @@ class _Translator:
                 depth -= 1
             elif depth == 0 and text in ("struct", "class", "union", "enum", "using"):
                 for j in parts[position + 1 :]:
-                    if tokens[j].kind == "name" and tokens[j].text not in ("class", "struct", "alignas"):
-                        if not self.is_mark(j + 1, "::"):
-                            return tokens[j].text, -1
+                    skipped = tokens[j].text in ("class", "struct", "alignas") or self.is_mark(j + 1, "::")
+                    if tokens[j].kind == "name" and not skipped:
+                        return tokens[j].text, -1
             elif depth == 0 and text == "(" and previous not in ("decltype", "alignas", "__attribute__", ""):
                 before = tokens[i - 1]
                 if before.text == ">":  # f<T>(...): a specialisation
@@ -418,11 +433,14 @@ class _Translator:
                 continue
             attribute = ""
             words: list[str] = []
+            last_mark = -1
             i = start
             while i < end:
                 behind = self.attribute_at(i)
                 if behind == i:
                     words.append(tokens[i].text)
+                    if tokens[i].text in ("*", "&"):
+                        last_mark = i
                     i += 1
                     continue
                 name = tokens[i + 2].text
@@ -453,6 +471,9 @@ class _Translator:
                     next_buffer += 1
                 else:
                     raise self.source.fail(tokens[start], f"kernel parameter '{label}' has no attribute")
+            if "constant" in words and last_mark >= 0 and "(" not in words:
+                # The constant address space does not change while a kernel runs.
+                self.insert(tokens[last_mark].end, " __restrict ")
             out.append(_Parameter(label, attribute))
         return out
 
@@ -577,7 +598,6 @@ class _Translator:
             if name < 0 or (number == 0 and name == first):
                 raise self.source.fail(tokens[start], "a threadgroup variable needs a type and a name")
             names.append(name)
-        line, _, file = self.source.where(tokens[start].start).rpartition(":")[::-1]
         out = ["typedef "]
         position = tokens[start + 1].start
         for name in names:
@@ -591,7 +611,6 @@ class _Translator:
                 f" static const char mpsops_tag_{n} = 0; mpsops_type_{n}& {n} = "
                 f'::mpsops_msl::threadgroup_variable<mpsops_type_{n}>(&mpsops_tag_{n}, "{n}", {_HERE});'
             )
-        del line, file
         self.edits.append((tokens[start].start, tokens[end].end, "".join(out)))
 
     def rewrite_expressions(self) -> None:
