@@ -111,7 +111,7 @@ def run(
     for _ in range(epochs):
         batches = torch.randperm(len(labels), generator=host).to(device).split(BATCH)
         for batch in batches[:STEPS_PER_EPOCH]:
-            shift = torch.randint(-2, 3, (2,), generator=host).tolist()
+            shift = torch.randint(-1, 2, (2,), generator=host).tolist()
             loss = objective(model, enlarge(scans[batch]).roll(shift, (2, 3)), labels[batch])
             optimizer.zero_grad()
             loss.backward()
