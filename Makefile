@@ -11,7 +11,7 @@ else
 TORCH ?= torch==2.13.0
 endif
 JOBS ?= auto
-PYTEST ?= -n $(JOBS)
+PYTEST ?= -n $(JOBS) --dist loadgroup
 
 venv := .venv
 python := $(venv)/bin/python

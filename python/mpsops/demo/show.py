@@ -58,9 +58,9 @@ class Show:
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int, float], None]]:
-        """A bar in a terminal; elsewhere a line for every tenth of the way."""
-        if not self.console.is_terminal:
-            marks = {total * tenth // 10 for tenth in range(1, 11)}
+        """A bar in a terminal; elsewhere, and in a picture, a line for every fifth of the way."""
+        if not self.console.is_terminal or self.console.record:
+            marks = {total * fifth // 5 for fifth in range(1, 6)}
 
             def write(step: int, loss: float) -> None:
                 if step in marks:
@@ -90,7 +90,7 @@ class Show:
         table = Table(header_style="bold", border_style="dim")
         table.add_column("op", style="cyan", no_wrap=True)
         table.add_column("stock torch")
-        table.add_column("mpsops")
+        table.add_column("mpsops", no_wrap=True)
         table.add_column("calls", justify="right")
         table.add_column("dispatches", justify="right")
         for row in rows:
@@ -98,7 +98,7 @@ class Show:
             table.add_row(
                 row.name.removeprefix("aten::"),
                 _short(failure) if failure else Text("runs this call"),
-                f"metal/{row.family}.metal",
+                f"{'adds' if row.policy == 'missing' else 'replaces it:'} {row.family}.metal",
                 f"{row.calls:,}",
                 f"{row.dispatches:,}",
             )
@@ -106,8 +106,8 @@ class Show:
 
 
 def _short(failure: stock.Failure) -> Text:
-    """The kind of error, and its text without the op's name and the advice that follows."""
-    text = failure.text.splitlines()[0]
+    """The error in one line, without the op's name and the advice that follows."""
+    text = failure.text.splitlines()[0].split(". ")[0]
     if "not currently implemented for the MPS device" in text:
-        text = "not currently implemented for the MPS device"
-    return Text.assemble((failure.kind, "red"), f": {text.split('. ')[0]}")
+        text = "no MPS kernel"
+    return Text.assemble((failure.kind, "red"), f": {text}")
