@@ -2,7 +2,11 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/op_registration/adaption.h>
 #include <c10/util/Exception.h>
+
+#include <optional>
+#include <utility>
 
 namespace mpsops {
 
@@ -15,6 +19,21 @@ inline void check_dtype(const char* name, at::ScalarType dtype,
     }
   }
   TORCH_CHECK_NOT_IMPLEMENTED(false, '"', name, "\" not implemented for '", toString(dtype), "'");
+}
+
+// As Tensor::data_ptr<T>(): RuntimeError 'expected scalar type Long but found Int'.
+inline void check_scalar_type(const at::Tensor& tensor, at::ScalarType expected) {
+  TORCH_CHECK(tensor.scalar_type() == expected, "expected scalar type ", expected, " but found ",
+              tensor.scalar_type());
+}
+
+// As the wrappers that torch generates around its kernels. Undefined tensors pass.
+inline void check_same_device(
+    const char* op, std::initializer_list<std::pair<const char*, const at::Tensor&>> arguments) {
+  std::optional<c10::Device> device;
+  for (const auto& [name, tensor] : arguments) {
+    c10::impl::check_and_update_common_device(device, tensor, op, name);
+  }
 }
 
 }  // namespace mpsops

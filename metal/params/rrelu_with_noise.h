@@ -1,0 +1,22 @@
+// What the host tells the kernels of metal/rrelu_with_noise.metal.
+#pragma once
+#ifndef __METAL_VERSION__
+#include <cstdint>
+#endif
+
+struct RreluWithNoiseParams {
+  int64_t count;
+  int64_t seed;
+  int64_t offset;  // Philox counter of the first block of four
+  float lower;
+  float upper;
+};
+
+// For operands that are not all contiguous: innermost dimension first.
+struct RreluWithNoiseStrides {
+  int64_t size[16];
+  int64_t input[16];
+  int64_t noise[16];
+  int64_t output[16];
+  uint32_t dimensions;
+};
