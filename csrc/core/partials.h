@@ -1,0 +1,33 @@
+// Reductions to one value in a fixed order: host side of metal/common/partial_sums.h.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <cstdint>
+
+#include "csrc/core/kernel.h"
+
+namespace mpsops {
+
+// One group adds the partial sums, one per thread.
+inline constexpr uint32_t kMaxPartials = 256;
+
+// Runs `first` over `groups` groups (at most kMaxPartials) and, if they are several, adds their
+// sums into `output`. `divisor` is what the sum is divided by, as `first` does for a single group.
+template <class... Args>
+void launch_partial_sums(const Kernel& first, const Kernel& total, const Grid& groups,
+                         float divisor, const at::Tensor& output, const Args&... args) {
+  const uint32_t count = groups.count.x;
+  const at::Tensor partials = at::empty({count}, output.options().dtype(at::kFloat));
+  const auto dispatch = make_dispatch(first, groups, output, partials, args...);
+  if (count == 1) {
+    launch_all({dispatch});
+    return;
+  }
+  const auto last =
+      make_dispatch(total, groups_for(1, kMaxPartials), output, partials, count, divisor);
+  launch_all({dispatch, last});
+}
+
+}  // namespace mpsops

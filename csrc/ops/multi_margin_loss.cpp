@@ -1,0 +1,219 @@
+// Kernels: metal/multi_margin_loss.metal. A call with a target not seen before waits once for the
+// device, to raise "target out of range" as the CPU does (csrc/core/device_flag.h); a backward
+// after its forward does not.
+#include <ATen/core/Reduction.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "csrc/core/checked_values.h"
+#include "csrc/core/checks.h"
+#include "csrc/core/device_flag.h"
+#include "csrc/core/kernel.h"
+#include "csrc/core/partials.h"
+#include "csrc/core/registry.h"
+#include "metal/params/multi_margin_loss.h"
+
+namespace mpsops {
+
+namespace {
+
+constexpr uint32_t kThreads = 256;
+// What a group reads when it sums over rows: a small input takes one group, hence one dispatch.
+constexpr int64_t kElementsPerGroup = 16384;
+
+struct Problem {
+  int64_t rows;
+  int64_t columns;
+  bool squared;
+};
+
+Problem check_shapes(const at::Tensor& self, const at::Tensor& target, const at::Scalar& p,
+                     const at::Tensor& weight) {
+  const int power = p.toInt();
+  TORCH_CHECK(power == 1 || power == 2, "only p == 1 and p == 2 supported");
+  const int64_t dims = self.dim();
+  TORCH_CHECK(dims == 0 || (dims <= 2 && self.size(-1) != 0),
+              "Expected non-empty vector or matrix with optional 0-dim batch size, but got: ",
+              self.sizes());
+  const int64_t rows = dims == 2 ? self.size(0) : 1;
+  const int64_t columns = dims == 0 ? 1 : self.size(-1);
+  TORCH_CHECK(target.dim() <= 1 && target.numel() == rows,
+              "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+              "input samples (batch size). Expected target size [",
+              rows, "], but got ", target.sizes(), ". Input has shape ", self.sizes(), ".");
+  TORCH_CHECK(!weight.defined() || (weight.dim() <= 1 && weight.numel() == columns),
+              "inconsistent weight size, expected ", columns, " but got ", weight.sizes());
+  return {rows, columns, power == 2};
+}
+
+MultiMarginLossParams make_params(const Problem& problem, const at::Tensor& self,
+                                  const at::Tensor& target, const at::Scalar& margin,
+                                  const at::Tensor& weight, int64_t reduction) {
+  check_scalar_type(target, at::kLong);
+  MultiMarginLossParams params{};
+  params.rows = problem.rows;
+  params.columns = problem.columns;
+  params.input_stride[0] = self.dim() == 2 ? self.stride(0) : 0;
+  params.input_stride[1] = self.dim() >= 1 ? self.stride(-1) : 0;
+  params.target_stride = target.dim() == 1 ? target.stride(0) : 0;
+  if (weight.defined()) {
+    check_scalar_type(weight, self.scalar_type());
+    params.weight_stride = weight.dim() == 1 ? weight.stride(0) : 0;
+    params.weighted = 1;
+  }
+  params.margin = margin.to<float>();
+  params.squared = problem.squared ? 1 : 0;
+  const bool mean = reduction == at::Reduction::Mean;
+  params.divisor =
+      static_cast<float>(problem.columns) * (mean ? static_cast<float>(problem.rows) : 1.0f);
+  params.gradient = static_cast<float>(1.0 / (static_cast<double>(problem.columns) *
+                                              (mean ? static_cast<double>(problem.rows) : 1.0)));
+  // A team as long as a short row; a whole group for a long one.
+  params.lanes = 1;
+  while (params.lanes < 32 && params.lanes < problem.columns) {
+    params.lanes *= 2;
+  }
+  if (problem.columns > 1024) {
+    params.lanes = kThreads;
+  }
+  return params;
+}
+
+int64_t groups_of_teams(const MultiMarginLossParams& params) {
+  const int64_t teams = kThreads / params.lanes;
+  return (params.rows + teams - 1) / teams;
+}
+
+Grid groups_of_sums(const MultiMarginLossParams& params) {
+  const int64_t elements = params.rows * params.columns;
+  const int64_t wanted = (elements + kElementsPerGroup - 1) / kElementsPerGroup;
+  return groups_for(std::min({wanted, groups_of_teams(params), int64_t{kMaxPartials}}), kThreads);
+}
+
+CheckedValues& checked_targets() {
+  static auto* targets = new CheckedValues();
+  return *targets;
+}
+
+void check_targets(DeviceFlag& flag, const at::Tensor& target, int64_t columns) {
+  TORCH_CHECK(flag.read() == 0, "target out of range");
+  if (flag.needed()) {
+    checked_targets().insert(target, columns);
+  }
+}
+
+at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& target,
+                                  const at::Scalar& p, const at::Scalar& margin,
+                                  const std::optional<at::Tensor>& weight_or_none,
+                                  int64_t reduction, at::Tensor& output) {
+  const at::Tensor weight = weight_or_none.value_or(at::Tensor());
+  check_same_device("multi_margin_loss",
+                    {{"self", self}, {"target", target}, {"weight", weight}, {"out", output}});
+  const Problem problem = check_shapes(self, target, p, weight);
+  // A 0-d target gives one value, with no batch dimension to keep.
+  const bool reduced = reduction != at::Reduction::None || target.dim() == 0;
+  output.resize_(reduced ? at::IntArrayRef{} : at::IntArrayRef{problem.rows});
+  if (self.numel() == 0) {
+    // The CPU kernel leaves the value unwritten here.
+    return output.fill_(reduction == at::Reduction::Mean ? std::numeric_limits<float>::quiet_NaN()
+                                                         : 0.0f);
+  }
+  check_dtype("multi_margin_loss_cpu_kernel", self.scalar_type(), {at::kFloat});
+  auto params = make_params(problem, self, target, margin, weight, reduction);
+  check_scalar_type(output, self.scalar_type());
+  params.reduced = reduced ? 1 : 0;
+  params.loss_stride = reduced ? 0 : output.stride(0);
+
+  const auto& kernel =
+      get_kernel("multi_margin_loss", kernel_name("multi_margin_loss", {self.scalar_type()}));
+  const at::Tensor& weights = weight.defined() ? weight : self;
+  DeviceFlag flag(!checked_targets().contains(target, problem.columns));
+  if (reduced) {
+    const auto& total = get_kernel("multi_margin_loss",
+                                   kernel_name("multi_margin_loss_total", {self.scalar_type()}));
+    launch_partial_sums(kernel, total, groups_of_sums(params), params.divisor, output, self, target,
+                        weights, flag.word(), params);
+  } else {
+    launch(kernel, groups_for(groups_of_teams(params), kThreads), output, output, self, target,
+           weights, flag.word(), params);
+  }
+  check_targets(flag, target, problem.columns);
+  return output;
+}
+
+at::Tensor multi_margin_loss(const at::Tensor& self, const at::Tensor& target, const at::Scalar& p,
+                             const at::Scalar& margin, const std::optional<at::Tensor>& weight,
+                             int64_t reduction) {
+  at::Tensor output = at::empty({0}, self.options());
+  return multi_margin_loss_out(self, target, p, margin, weight, reduction, output);
+}
+
+at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const at::Tensor& self,
+                                           const at::Tensor& target, const at::Scalar& p,
+                                           const at::Scalar& margin,
+                                           const std::optional<at::Tensor>& weight_or_none,
+                                           int64_t reduction, at::Tensor& grad_input) {
+  const at::Tensor weight = weight_or_none.value_or(at::Tensor());
+  check_same_device("multi_margin_loss_backward", {{"grad_output", grad_output},
+                                                   {"self", self},
+                                                   {"target", target},
+                                                   {"weight", weight},
+                                                   {"grad_input", grad_input}});
+  const Problem problem = check_shapes(self, target, p, weight);
+  grad_input.resize_as_(self);
+  TORCH_CHECK(grad_input.is_contiguous(), "grad_input must be contiguous");
+  if (self.numel() == 0) {
+    return grad_input;
+  }
+  check_dtype("multi_margin_loss_backward_cpu_kernel", self.scalar_type(), {at::kFloat});
+  check_scalar_type(grad_input, self.scalar_type());
+  auto params = make_params(problem, self, target, margin, weight, reduction);
+  check_scalar_type(grad_output, self.scalar_type());
+  // One value for all rows, or one for each; the CPU kernel reads past shorter ones.
+  if (reduction == at::Reduction::None && grad_output.dim() > 0) {
+    TORCH_CHECK(grad_output.dim() == 1, "TensorAccessor expected 1 dims but tensor has ",
+                grad_output.dim());
+    TORCH_CHECK(grad_output.size(0) >= problem.rows,
+                "multi_margin_loss_backward: grad_output must be of size ", problem.rows, ", got ",
+                grad_output.sizes());
+    params.loss_stride = grad_output.stride(0);
+  } else {
+    TORCH_CHECK(grad_output.numel() > 0,
+                "multi_margin_loss_backward: grad_output must be one value, got ",
+                grad_output.sizes());
+  }
+  const auto& kernel = get_kernel("multi_margin_loss",
+                                  kernel_name("multi_margin_loss_backward", {self.scalar_type()}));
+  DeviceFlag flag(!checked_targets().contains(target, problem.columns));
+  launch(kernel, groups_for(groups_of_teams(params), kThreads), grad_input, grad_output, self,
+         target, weight.defined() ? weight : self, flag.word(), params);
+  check_targets(flag, target, problem.columns);
+  return grad_input;
+}
+
+at::Tensor multi_margin_loss_backward(const at::Tensor& grad_output, const at::Tensor& self,
+                                      const at::Tensor& target, const at::Scalar& p,
+                                      const at::Scalar& margin,
+                                      const std::optional<at::Tensor>& weight, int64_t reduction) {
+  at::Tensor grad_input = at::empty({0}, self.options());
+  return multi_margin_loss_backward_out(grad_output, self, target, p, margin, weight, reduction,
+                                        grad_input);
+}
+
+}  // namespace
+
+MPSOPS_FAMILY(multi_margin_loss) {
+  constexpr auto kOpInfo = "nn.functional.multi_margin_loss";
+  family.dtypes({at::kFloat});
+  family.missing<multi_margin_loss>("aten::multi_margin_loss").opinfo({kOpInfo}).max_dispatches(2);
+  family.missing<multi_margin_loss_out>("aten::multi_margin_loss.out")
+      .opinfo({kOpInfo})
+      .max_dispatches(2);
+  family.missing<multi_margin_loss_backward>("aten::multi_margin_loss_backward").opinfo({kOpInfo});
+  family.missing<multi_margin_loss_backward_out>("aten::multi_margin_loss_backward.grad_input")
+      .opinfo({kOpInfo});
+}
+
+}  // namespace mpsops
