@@ -17,7 +17,7 @@ venv := .venv
 python := $(venv)/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
 # Directories too: their times tell of files that were added or removed.
-sources := CMakeLists.txt $(shell find cmake csrc metal -name __pycache__ -prune -o -print)
+sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl -name __pycache__ -prune -o -print)
 formatted = $(shell git ls-files -co --exclude-standard -- \
 	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'metal/*.h' 'metal/*.metal')
 
