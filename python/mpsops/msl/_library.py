@@ -118,5 +118,5 @@ def _number(value: float, size: int) -> bytes:
         return struct.pack("?", value)
     if isinstance(value, int):
         # As C converts: the low bytes of two's complement.
-        return (value & (2 ** (8 * size) - 1)).to_bytes(size, "little")
+        return (value & ((1 << (8 * size)) - 1)).to_bytes(size, "little")
     return struct.pack("e" if size == 2 else "f", value)
