@@ -193,3 +193,17 @@ def test_dispatches(shape: tuple[int, ...], dispatches: int) -> None:
     torch.mode(x)
     row = next(row for row in mpsops.ops() if row.name == "aten::mode")
     assert (row.calls, row.dispatches) == (1, dispatches)
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="takes more memory than most Macs have")
+@pytest.mark.parametrize("length", [5, 3000])
+def test_offsets_beyond_32_bits(length: int) -> None:
+    """Between rows, and between the elements of a row."""
+    far = 2**31 + 9
+    x = torch.randint(0, 50, (2, length), dtype=torch.int8)
+    expected = torch.stack([expected_mode(row)[0] for row in x])
+    far_rows = torch.empty(far + length, dtype=torch.int8, device="mps").as_strided((2, length), (far, 1))
+    assert torch.equal(torch.mode(far_rows.copy_(x)).values.cpu(), expected)
+    step = far // length + 1
+    spread = torch.empty(step * length + 2, dtype=torch.int8, device="mps").as_strided((2, length), (1, step))
+    assert torch.equal(torch.mode(spread.copy_(x)).values.cpu(), expected)

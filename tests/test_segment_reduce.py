@@ -191,3 +191,22 @@ def test_dispatches(kind: str, dispatches: int) -> None:
     for row in mpsops.ops():
         if row.family == "segment_reduce":
             assert (row.calls, row.dispatches) == (1, dispatches), row.name
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="takes more memory than most Macs have")
+@pytest.mark.parametrize("length", [5, 100])
+def test_offsets_beyond_32_bits(length: int) -> None:
+    """Between rows, and between the elements of a segment; a thread or a threadgroup per output."""
+    far = 2**31 + 9
+    x = torch.randint(-8, 8, (2, length)).half()
+    step = far // length + 1
+    for shape, strides in (((2, length), (far, 1)), ((2, length), (1, step))):
+        span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        data = torch.empty(span, dtype=torch.half, device="mps").as_strided(shape, strides).copy_(x)
+        lengths = torch.full((2, 1), length, device="mps")
+        out = torch.segment_reduce(data, "sum", lengths=lengths, axis=1)
+        assert torch.equal(out.cpu(), x.sum(1, keepdim=True))
+        grad = torch.ops.aten._segment_reduce_backward(
+            torch.ones_like(out), out, data, "prod", lengths=lengths, axis=1
+        )
+        assert grad.shape == shape
