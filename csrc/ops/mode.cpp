@@ -81,42 +81,40 @@ void launch_mode(const at::Tensor& self, int64_t dim, const at::Tensor& values,
   }
 }
 
-std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t dim, bool keepdim,
-                                              at::Tensor& values, at::Tensor& indices) {
+void check_layout(const at::Tensor& self) {
   TORCH_CHECK(self.layout() == at::kStrided,
               "mode only supports strided layout, got: ", self.layout());
-  TORCH_CHECK(self.device() == values.device(), "expected device '", self.device(), "' but got '",
-              values.device(), "' for values output");
-  TORCH_CHECK(self.device() == indices.device(), "expected device '", self.device(), "' but got '",
-              indices.device(), "' for indices output");
-  TORCH_CHECK(self.scalar_type() == values.scalar_type(), "expected scalar type '",
-              self.scalar_type(), "' but got '", values.scalar_type(), "' for values output");
-  TORCH_CHECK(indices.scalar_type() == at::kLong, "expected scalar type '", at::kLong,
-              "' but got '", indices.scalar_type(), "' for indices output");
-  dim = at::maybe_wrap_dim(dim, self.dim());
-  if (self.numel() == 0) {
-    const auto sizes = at::native::get_zero_numel_tensor_size(self, dim, keepdim, "mode()");
-    at::native::resize_output(values, sizes);
-    at::native::resize_output(indices, sizes);
-    return {values, indices};
-  }
-  if (self.dim() == 0) {
-    at::native::resize_output(values, {});
-    at::native::resize_output(indices, {});
-    values.copy_(self);
-    indices.fill_(0);
-    return {values, indices};
-  }
-  check_dtype("mode_cpu", self.scalar_type(), kDtypes);
+}
 
-  auto sizes = self.sizes().vec();
+// Checks `dim` and wraps it.
+c10::DimVector output_sizes(const at::Tensor& self, int64_t& dim, bool keepdim) {
+  dim = at::maybe_wrap_dim(dim, self.dim());
+  c10::DimVector sizes(self.sizes());
+  if (sizes.empty()) {
+    return sizes;
+  }
+  if (self.numel() == 0) {
+    at::native::zero_numel_check_dims(self, dim, "mode()");
+  }
   sizes[dim] = 1;
   if (!keepdim) {
     sizes.erase(sizes.begin() + dim);
   }
-  at::native::resize_output(values, sizes);
-  at::native::resize_output(indices, sizes);
-  // The kernels write one contiguous element per row.
+  return sizes;
+}
+
+// `values` and `indices` have the output's sizes.
+void fill_outputs(const at::Tensor& self, int64_t dim, const at::Tensor& values,
+                  const at::Tensor& indices) {
+  if (self.numel() == 0) {
+    return;
+  }
+  if (self.dim() == 0) {
+    values.copy_(self);
+    indices.zero_();
+    return;
+  }
+  check_dtype("mode_cpu", self.scalar_type(), kDtypes);
   const auto dense_values = values.expect_contiguous();
   const auto dense_indices = indices.expect_contiguous();
   launch_mode(self, dim, *dense_values, *dense_indices);
@@ -126,14 +124,33 @@ std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t di
   if (!dense_indices->is_same(indices)) {
     indices.copy_(*dense_indices);
   }
+}
+
+std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t dim, bool keepdim,
+                                              at::Tensor& values, at::Tensor& indices) {
+  check_layout(self);
+  TORCH_CHECK(self.device() == values.device(), "expected device '", self.device(), "' but got '",
+              values.device(), "' for values output");
+  TORCH_CHECK(self.device() == indices.device(), "expected device '", self.device(), "' but got '",
+              indices.device(), "' for indices output");
+  TORCH_CHECK(self.scalar_type() == values.scalar_type(), "expected scalar type '",
+              self.scalar_type(), "' but got '", values.scalar_type(), "' for values output");
+  TORCH_CHECK(indices.scalar_type() == at::kLong, "expected scalar type '", at::kLong,
+              "' but got '", indices.scalar_type(), "' for indices output");
+  const auto sizes = output_sizes(self, dim, keepdim);
+  at::native::resize_output(values, sizes);
+  at::native::resize_output(indices, sizes);
+  fill_outputs(self, dim, values, indices);
   return {values, indices};
 }
 
 std::tuple<at::Tensor, at::Tensor> mode(const at::Tensor& self, int64_t dim, bool keepdim) {
-  at::Tensor values = at::empty({0}, self.options());
-  at::Tensor indices = at::empty({0}, self.options().dtype(at::kLong));
-  mode_out(self, dim, keepdim, values, indices);
-  return {values, indices};
+  check_layout(self);
+  const auto sizes = output_sizes(self, dim, keepdim);
+  at::Tensor values = at::empty(sizes, self.options());
+  at::Tensor indices = at::empty(sizes, self.options().dtype(at::kLong));
+  fill_outputs(self, dim, values, indices);
+  return {std::move(values), std::move(indices)};
 }
 
 }  // namespace
