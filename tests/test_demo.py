@@ -45,7 +45,7 @@ def test_stock_torch_fails_first(demo: "subprocess.CompletedProcess[str]") -> No
     assert "program.py:" in before
     assert "RuntimeError: Adaptive pool MPS" in before
     assert "RuntimeError: Adaptive pool MPS" in after
-    assert "NotImplementedError: no MPS kernel" in after
+    assert "NotImplementedError" in after
     assert "runs this call" not in after
 
 

@@ -98,7 +98,7 @@ class Show:
             table.add_row(
                 row.name.removeprefix("aten::"),
                 _short(failure) if failure else Text("runs this call"),
-                f"{'adds' if row.policy == 'missing' else 'replaces it:'} {row.family}.metal",
+                f"{'adds' if row.policy == 'missing' else 'replaces'} {row.family}.metal",
                 f"{row.calls:,}",
                 f"{row.dispatches:,}",
             )
@@ -106,8 +106,7 @@ class Show:
 
 
 def _short(failure: stock.Failure) -> Text:
-    """The error in one line, without the op's name and the advice that follows."""
-    text = failure.text.splitlines()[0].split(". ")[0]
-    if "not currently implemented for the MPS device" in text:
-        text = "no MPS kernel"
-    return Text.assemble((failure.kind, "red"), f": {text}")
+    """The error in a few words: of a missing op its class, which says all."""
+    if failure.kind == "NotImplementedError":
+        return Text(failure.kind, "red")
+    return Text.assemble((failure.kind, "red"), f": {failure.text.splitlines()[0].split('. ')[0]}")
