@@ -7,9 +7,10 @@
 //
 // Longer rows: threadgroups of up to 1024 threads count values in a hash table of 3072 slots.
 // Values are split by their hash into parts; a part with more than 2048 distinct values is split
-// again. A pass over the row per part: one for few distinct values, 2 to 3 * distinct / 2048 in all
-// else. One dispatch if there are many rows; for few, 2^depth groups share a row's parts, leave one
-// candidate of 8 bytes each (at most 2 KiB in all), and a second dispatch compares them.
+// again. A pass over the row per part: one for up to 2048 distinct values, else 1 to 3 times
+// distinct / 2048, which is quadratic for a row of distinct values. One dispatch if there are many
+// rows; for few, 2^depth groups share a row's parts, leave one candidate of 8 bytes each (at most 2
+// KiB in all), and a second dispatch compares them.
 #include <metal_stdlib>
 
 #include "metal/common/index.h"
