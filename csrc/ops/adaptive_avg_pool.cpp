@@ -52,14 +52,14 @@ void check_forward_2d(const Tensor& self, IntArrayRef output_size) {
   TORCH_CHECK(output_size.size() == 2, "adaptive_avg_pool2d: output_size must be 2");
   TORCH_CHECK(self.dim() == 3 || self.dim() == 4,
               "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got ", self.sizes());
-  check_not_empty_from(self.dim() - 2, "adaptive_avg_pool2d", "input", self, " being empty");
+  check_not_empty_from(self.dim() - 2, "adaptive_avg_pool2d", "input", self);
 }
 
 void check_forward_3d(const Tensor& self, IntArrayRef output_size) {
   TORCH_CHECK(output_size.size() == 3, "adaptive_avg_pool3d: output_size must be 3");
   TORCH_CHECK(self.dim() == 4 || self.dim() == 5,
               "adaptive_avg_pool3d(): Expected 4D or 5D tensor, but got ", self.sizes());
-  check_not_empty_from(1, "adaptive_avg_pool3d", "input", self, " being empty");
+  check_not_empty_from(1, "adaptive_avg_pool3d", "input", self);
 }
 
 void check_out_dtype(const Tensor& self, const Tensor& out) {
@@ -103,8 +103,7 @@ Tensor& adaptive_avg_pool2d_out(const Tensor& self, IntArrayRef output_size, Ten
 }
 
 Tensor adaptive_avg_pool2d_backward(const Tensor& grad_output, const Tensor& self) {
-  check_not_empty_from(1, "adaptive_avg_pool2d_backward", "grad_output", grad_output,
-                       " being empty");
+  check_not_empty_from(1, "adaptive_avg_pool2d_backward", "grad_output", grad_output);
   const char* const context = "adaptive_avg_pool2d_backward_out_cpu_template";
   TORCH_CHECK(self.dim() == grad_output.dim(), context, ": Expected dimensions ", self.dim(),
               " for `grad_output` but got dimensions ", grad_output.dim());
@@ -145,8 +144,7 @@ void backward_3d(const Tensor& grad_output, const Tensor& self, Tensor& grad_inp
 }
 
 void check_backward_3d(const Tensor& grad_output, const Tensor& self) {
-  check_not_empty_from(1, "adaptive_avg_pool3d_backward", "grad_output", grad_output,
-                       " being empty");
+  check_not_empty_from(1, "adaptive_avg_pool3d_backward", "grad_output", grad_output);
   const char* const context = "adaptive_avg_pool3d_backward_out_cpu_template";
   TORCH_CHECK(self.dim() == grad_output.dim(), context, ": Expected dimensions ", self.dim(),
               " for `gradOutput_` but got dimensions ", grad_output.dim());

@@ -20,9 +20,8 @@ struct Words {
   const char* op;
   const char* dtype_name;
   const char* dims;           // "3D or 4D"
-  const char* backward;       // in errors about empty tensors
+  const char* backward;       // in errors about empty tensors and dtypes
   const char* backward_dims;  // in errors about dimensions
-  const char* backward_dtype;
   const char* grad_output;
 };
 
@@ -32,16 +31,11 @@ constexpr Words kWords2d{2,
                          "3D or 4D",
                          "adaptive_max_pool2d_backward",
                          "adaptive_max_pooling2d_backward",
-                         "adaptive_max_pool2d_backward",
                          "grad_output"};
-constexpr Words kWords3d{3,
-                         "adaptive_max_pool3d",
-                         "adaptive_max_pool3d_cpu",
-                         "4D or 5D",
-                         "adaptive_max_pool3d_backward",
-                         "adaptive_max_pool3d_backward",
-                         "adaptive_max_pool3d_backward",
-                         "gradOutput"};
+constexpr Words kWords3d{
+    3,           "adaptive_max_pool3d",          "adaptive_max_pool3d_cpu",
+    "4D or 5D",  "adaptive_max_pool3d_backward", "adaptive_max_pool3d_backward",
+    "gradOutput"};
 
 template <int SpatialDims>
 constexpr const Words& kWords = SpatialDims == 2 ? kWords2d : kWords3d;
@@ -67,7 +61,7 @@ c10::SmallVector<int64_t, 5> check_forward(const Words& words, const Tensor& sel
                                            IntArrayRef output_size) {
   TORCH_CHECK(has_pooled_dims(words, self), words.op, "(): Expected ", words.dims,
               " tensor, but got: ", self.sizes());
-  check_not_empty_from(1, words.op, "input", self, " being empty");
+  check_not_empty_from(1, words.op, "input", self);
   TORCH_CHECK(static_cast<int64_t>(output_size.size()) == words.spatial_dims, words.op,
               "(): internal error: output_size.size() must be ", words.spatial_dims);
   c10::SmallVector<int64_t, 5> sizes(self.sizes().begin(), self.sizes().end());
@@ -127,7 +121,7 @@ void check_backward(const Words& words, const Tensor& grad_output, const Tensor&
                     const Tensor& indices) {
   TORCH_CHECK(has_pooled_dims(words, grad_output), words.backward_dims, "(): Expected ", words.dims,
               " ", words.grad_output, ", but got: ", grad_output.sizes());
-  check_not_empty_from(1, words.backward, "grad_output", grad_output, " being empty");
+  check_not_empty_from(1, words.backward, "grad_output", grad_output);
   TORCH_CHECK(self.dtype() == grad_output.dtype(), "expected dtype ", self.dtype(), " for `",
               words.grad_output, "` but got dtype ", grad_output.dtype());
   TORCH_CHECK(self.dim() == indices.dim(), "expected dimensions ", self.dim(),
@@ -142,7 +136,7 @@ void check_backward(const Words& words, const Tensor& grad_output, const Tensor&
 // An index outside the window of its output, which no forward pass gives, gets no gradient.
 void run_backward(const Words& words, const Tensor& grad_output, const Tensor& indices,
                   const Tensor& grad_input) {
-  check_floating(words, words.backward_dtype, grad_output);
+  check_floating(words, words.backward, grad_output);
   AdaptivePool pool(words.spatial_dims, grad_input, grad_output, indices);
   if (pool.empty()) {
     return;

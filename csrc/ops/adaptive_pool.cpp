@@ -171,11 +171,11 @@ c10::SmallVector<int64_t, 5> adaptive_pool_sizes(const char* op, const at::Tenso
 }
 
 void check_not_empty_from(int64_t first_dim, const char* op, const char* what,
-                          const at::Tensor& tensor, const char* last_words) {
+                          const at::Tensor& tensor) {
   for (int64_t dim = first_dim; dim < tensor.dim(); ++dim) {
     TORCH_CHECK(tensor.size(dim) > 0, op, "(): Expected ", what,
                 " to have non-zero size for non-batch dimensions, but ", what, " has sizes ",
-                tensor.sizes(), " with dimension ", dim, last_words);
+                tensor.sizes(), " with dimension ", dim, " being empty");
   }
 }
 

@@ -39,9 +39,9 @@ struct AdaptivePool {
 c10::SmallVector<int64_t, 5> adaptive_pool_sizes(const char* op, const at::Tensor& input,
                                                  at::IntArrayRef output_size);
 
-// Average and max pooling word their errors alike: `<op>(): Expected <what> to have ...`.
+// Every dimension from `first_dim` on must have elements; `what` is the argument's name.
 void check_not_empty_from(int64_t first_dim, const char* op, const char* what,
-                          const at::Tensor& tensor, const char* last_words);
+                          const at::Tensor& tensor);
 
 // grad_output must have the batch and channels of `self`, which the CPU kernels take for granted.
 void check_same_planes(const char* op, int64_t spatial_dims, const at::Tensor& grad_output,
