@@ -115,3 +115,32 @@ def test_backward_checks_the_number_of_pairs() -> None:
         aten._pdist_backward(five, x, 2.0, six)
     with pytest.raises(RuntimeError, match=r"pdist must be of sizes \[6\], got \[5\]"):
         aten._pdist_backward(six, x, 2.0, five)
+
+
+BAD_CALLS = {
+    "not contiguous": lambda d: aten._pdist_forward(torch.zeros(3, 4, device=d).t(), 2.0),
+    "one dimension": lambda d: aten.pdist(torch.zeros(3, device=d), 2.0),
+    "negative p": lambda d: aten.pdist(torch.zeros(3, 4, device=d), -1.0),
+    "integers": lambda d: aten.pdist(torch.zeros(3, 4, dtype=torch.int, device=d), 2.0),
+    "half": lambda d: aten.pdist(torch.zeros(3, 4, dtype=torch.half, device=d), 2.0),
+    "self not contiguous": lambda d: backward_on(d, self=torch.zeros(3, 4, device=d).t()),
+    "pdist not contiguous": lambda d: backward_on(d, pdist=torch.zeros(12, device=d)[::2]),
+    "grad of another dtype": lambda d: backward_on(d, grad=torch.zeros(6, dtype=torch.half, device=d)),
+    "pdist of another dtype": lambda d: backward_on(d, pdist=torch.zeros(6, dtype=torch.half, device=d)),
+}
+
+
+def backward_on(device: str, **tensors: torch.Tensor) -> torch.Tensor:
+    six = torch.zeros(6, device=device)
+    arguments = {"grad": six, "self": torch.zeros(4, 3, device=device), "p": 2.0, "pdist": six} | tensors
+    return aten._pdist_backward(*arguments.values())
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_bad_input_raises_as_on_the_cpu(name: str) -> None:
+    errors = []
+    for device in ("mps", "cpu"):
+        with pytest.raises((RuntimeError, NotImplementedError)) as raised:
+            BAD_CALLS[name](device)
+        errors.append((type(raised.value), str(raised.value).partition("\n")[0]))
+    assert errors[0] == errors[1]
