@@ -5,8 +5,15 @@ import pathlib
 
 import yaml
 
-# Registered in torch's MPSFallback.mm and not in the yaml: these always run on the CPU.
-ALWAYS_CPU = ("embedding_renorm_", "linalg_svd", "linalg_svd.U", "col2im", "upsample_nearest3d.vec")
+# torch's MPSFallback.mm sends these to the CPU, whatever the environment says, for as long as the
+# kernel behind them (the value) is missing.
+ALWAYS_CPU = {
+    "embedding_renorm_": "embedding_renorm_",
+    "linalg_svd": "_linalg_svd.U",
+    "linalg_svd.U": "_linalg_svd.U",
+    "col2im": "col2im",
+    "upsample_nearest3d.vec": "upsample_nearest3d.out",
+}
 
 
 def dispatch_keys(entry: dict) -> set[str]:
@@ -25,19 +32,21 @@ def main() -> None:
     for name, entry in entries.items():
         # Functional and in-place forms of a structured op have the kernels of its out= form.
         out = entries[entry["structured_delegate"]] if "structured_delegate" in entry else entry
-        if "MPS" not in dispatch_keys(entry) | dispatch_keys(out):
-            continue
+        keys = dispatch_keys(entry) | dispatch_keys(out)
+        # TensorIterator compares devices itself, and lets CPU scalars pass.
         check = "NoCheck" not in (entry.get("device_check"), out.get("device_check"))
-        # Structured kernels on TensorIterator leave the check to it.
         check = check and "structured_inherits" not in out
         seeded = "nondeterministic_seeded" in str(entry.get("tags", ""))
-        rows.append((name, check, seeded))
-    missing = [name for name in ALWAYS_CPU if name in entries and "MPS" not in dispatch_keys(entries[name])]
-    rows += [(name, True, False) for name in missing]
-
-    lines = [
-        f'    {{"{name}", {str(check).lower()}, {str(seeded).lower()}}},' for name, check, seeded in rows
+        rows.append((name, "MPS" in keys, "SparseMPS" in keys, check, seeded, False))
+    native = {name for name, dense, *_ in rows if dense}
+    rows = [row for row in rows if row[1] or row[2]]
+    rows += [
+        (name, True, False, True, False, True)
+        for name, kernel in ALWAYS_CPU.items()
+        if name in entries and kernel not in native
     ]
+
+    lines = [f'    {{"{name}", {", ".join(str(flag).lower() for flag in flags)}}},' for name, *flags in rows]
     options.output.write_text(
         '#include "csrc/sim/device/stock_ops.h"\n\nnamespace mpsops::sim {\n\n'
         "const StockOp kStockOps[] = {\n" + "\n".join(lines) + "\n};\n"

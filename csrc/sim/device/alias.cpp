@@ -1,5 +1,8 @@
 #include "csrc/sim/device/alias.h"
 
+#include <ATen/SparseTensorImpl.h>
+#include <ATen/ops/_sparse_coo_tensor_unsafe.h>
+
 #include <cstring>
 
 #include "csrc/sim/device/allocator.h"
@@ -59,6 +62,9 @@ at::Tensor Aliases::to_cpu(const at::Tensor& tensor) {
       return cpu;
     }
   }
+  if (tensor.is_sparse()) {
+    return sparse_to_cpu(tensor);
+  }
   c10::Storage storage;
   for (const auto& [device, cpu] : storages_) {
     if (device.is_alias_of(tensor.storage())) {
@@ -105,7 +111,27 @@ at::Tensor Aliases::to_device(const at::Tensor& tensor) {
     }
   }
   check_representable(tensor.scalar_type());
+  if (tensor.is_sparse()) {
+    return sparse_to_device(tensor);
+  }
+  TORCH_CHECK_NOT_IMPLEMENTED(tensor.layout() == at::kStrided,
+                              "only strided and sparse COO tensors are supported on MPS, got ",
+                              tensor.layout());
   return wrap(tensor, to_device(tensor.storage()), c10::DispatchKey::MPS);
+}
+
+at::Tensor Aliases::sparse_to_cpu(const at::Tensor& tensor) {
+  auto cpu = at::_sparse_coo_tensor_unsafe(to_cpu(tensor._indices()), to_cpu(tensor._values()),
+                                           tensor.sizes(), std::nullopt, std::nullopt, std::nullopt,
+                                           std::nullopt, tensor.is_coalesced());
+  tensors_.emplace_back(tensor, cpu);
+  return cpu;
+}
+
+at::Tensor Aliases::sparse_to_device(const at::Tensor& tensor) {
+  return at::_sparse_coo_tensor_unsafe(to_device(tensor._indices()), to_device(tensor._values()),
+                                       tensor.sizes(), std::nullopt, std::nullopt, std::nullopt,
+                                       std::nullopt, tensor.is_coalesced());
 }
 
 void Aliases::write_back() {
@@ -123,7 +149,16 @@ void Aliases::write_back() {
       to->set_nbytes(from->nbytes());
     }
   }
-  for (auto& [device, cpu] : tensors_) {
+  // By index: sparse tensors add their parts to tensors_.
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const auto [device, cpu] = tensors_[i];
+    if (device.is_sparse()) {
+      auto* impl = static_cast<at::SparseTensorImpl*>(device.unsafeGetTensorImpl());
+      impl->raw_resize_(cpu.sparse_dim(), cpu.dense_dim(), cpu.sizes());
+      impl->set_indices_and_values_unsafe(to_device(cpu._indices()), to_device(cpu._values()));
+      impl->set_coalesced(cpu.is_coalesced());
+      continue;
+    }
     auto* impl = device.unsafeGetTensorImpl();
     if (device.sizes() != cpu.sizes() || device.strides() != cpu.strides() ||
         device.storage_offset() != cpu.storage_offset()) {

@@ -1,9 +1,12 @@
 // CPU tensors over the memory of device tensors, for the length of one call.
 #pragma once
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
 #include <c10/util/SmallVector.h>
 
+#include <optional>
+#include <tuple>
 #include <utility>
 
 namespace mpsops::sim {
@@ -22,11 +25,31 @@ class Aliases {
   void write_back();
 
  private:
+  at::Tensor sparse_to_cpu(const at::Tensor& tensor);
+  at::Tensor sparse_to_device(const at::Tensor& tensor);
   c10::Storage to_device(const c10::Storage& storage);
   at::Tensor wrap(const at::Tensor& like, c10::Storage storage, c10::DispatchKey key);
 
   c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 8> tensors_;       // device, CPU
   c10::SmallVector<std::pair<c10::Storage, c10::Storage>, 8> storages_;  // device, CPU
+};
+
+// For kernels written by hand: cpu(argument) on the way in, cpu.result(value) on the way out.
+class ComposedCall {
+ public:
+  at::Tensor operator()(const at::Tensor& tensor) { return aliases_.to_cpu(tensor); }
+  std::optional<at::Tensor> operator()(const std::optional<at::Tensor>& tensor) {
+    return tensor && tensor->defined() ? std::optional(aliases_.to_cpu(*tensor)) : std::nullopt;
+  }
+  at::Tensor result(const at::Tensor& tensor) { return aliases_.to_device(tensor); }
+  template <class... Tensors>
+  std::tuple<Tensors...> result(const std::tuple<Tensors...>& tensors) {
+    return std::apply([this](const auto&... each) { return std::tuple(result(each)...); }, tensors);
+  }
+
+ private:
+  at::AutoDispatchBelowADInplaceOrView below_;
+  Aliases aliases_;
 };
 
 }  // namespace mpsops::sim

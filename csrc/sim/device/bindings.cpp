@@ -1,11 +1,12 @@
 #include <pybind11/stl.h>
+#include <torch/csrc/DynamicTypes.h>
+#include <torch/csrc/Exceptions.h>
 
 #include "csrc/sim/device/allocator.h"
 #include "csrc/sim/device/counters.h"
 #include "csrc/sim/device/fallback.h"
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/memory.h"
-#include "csrc/sim/device/stock_ops.h"
 #include "csrc/sim/sim.h"
 
 namespace mpsops::sim {
@@ -19,12 +20,9 @@ void bind_device(pybind11::module_& m) {
   device.def("fallback_calls", &fallback_calls);
   device.def("stand_in_calls", &stand_in_calls);
   device.def("reset_counters", &reset_counters);
-  device.def("stock_ops", [] {
-    std::vector<std::string> names;
-    for (size_t i = 0; i < kStockOpCount; ++i) {
-      names.emplace_back(kStockOps[i].name);
-    }
-    return names;
+  device.def("host_alias_storage", [](pybind11::handle storage) {
+    const auto alias = allocator().getHostAliasStorage(torch::createStorage(storage.ptr()));
+    return pybind11::reinterpret_steal<pybind11::object>(torch::createPyObject(alias));
   });
   device.def("check_guard", [](uintptr_t pointer) {
     check_guard(find_allocation(reinterpret_cast<const void*>(pointer)));

@@ -1,6 +1,5 @@
 // Stand-ins for ops that exist on MPS only: composed of CPU ops that compute the same.
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/max_pool2d_with_indices.h>
@@ -8,6 +7,7 @@
 
 #include "csrc/sim/device/alias.h"
 #include "csrc/sim/device/install.h"
+#include "csrc/sim/device/limits.h"
 
 namespace mpsops::sim {
 
@@ -17,27 +17,12 @@ using at::IntArrayRef;
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 using Gradients = std::tuple<Tensor, Tensor, Tensor>;
-
-class Call {
- public:
-  Tensor operator()(const Tensor& tensor) { return aliases_.to_cpu(tensor); }
-  OptionalTensor operator()(const OptionalTensor& tensor) {
-    return tensor && tensor->defined() ? OptionalTensor(aliases_.to_cpu(*tensor)) : std::nullopt;
-  }
-  Tensor result(const Tensor& tensor) { return aliases_.to_device(tensor); }
-  Gradients result(const Gradients& tensors) {
-    return {result(std::get<0>(tensors)), result(std::get<1>(tensors)),
-            result(std::get<2>(tensors))};
-  }
-
- private:
-  at::AutoDispatchBelowADInplaceOrView below_;
-  Aliases aliases_;
-};
+using Call = ComposedCall;
 
 Tensor convolution_forward(const Tensor& input, const Tensor& weight, const OptionalTensor& bias,
                            IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation,
                            bool transposed, IntArrayRef output_padding, int64_t groups) {
+  check_convolution(input, transposed);
   Call cpu;
   return cpu.result(at::convolution(cpu(input), cpu(weight), cpu(bias), stride, padding, dilation,
                                     transposed, output_padding, groups));
@@ -122,17 +107,6 @@ Tensor max_pool2d_backward(const Tensor& grad_output, const Tensor& self, IntArr
                                                          std::get<1>(pooled)));
 }
 
-std::tuple<Tensor, Tensor> attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                                     const OptionalTensor& attn_mask, double dropout_p,
-                                     bool is_causal, const OptionalTensor& dropout_mask,
-                                     std::optional<double> scale, bool enable_gqa) {
-  Call cpu;
-  const auto [output, weights] = at::_scaled_dot_product_attention_math(
-      cpu(query), cpu(key), cpu(value), cpu(attn_mask), dropout_p, is_causal, cpu(dropout_mask),
-      scale, enable_gqa);
-  return {cpu.result(output), cpu.result(weights)};
-}
-
 // Reached on a Mac only from inside torch's MPS build, which on Linux takes the generic path.
 void not_simulated(const c10::OperatorHandle& op, torch::jit::Stack* /*stack*/) {
   TORCH_CHECK(false, "mpsops.simulator: ", op.schema().operator_name(),
@@ -150,7 +124,6 @@ void register_composed(torch::Library& aten) {
   aten.impl("mps_convolution_transpose_backward", TORCH_FN(mps_convolution_transpose_backward));
   aten.impl("linear_backward", TORCH_FN(linear_backward));
   aten.impl("max_pool2d_backward", TORCH_FN(max_pool2d_backward));
-  aten.impl("_scaled_dot_product_attention_math_for_mps", TORCH_FN(attention));
   for (const char* name :
        {"_lstm_mps", "lstm_mps_backward", "_convert_weight_to_int4pack", "_weight_int4pack_mm"}) {
     aten.impl(name, torch::CppFunction::makeFromBoxedFunction<&not_simulated>());

@@ -25,15 +25,6 @@ void refuse_distributed(const OperatorHandle& op) {
                               "Please note, that distributed operators can not fall back to CPU");
 }
 
-void fall_back(const OperatorHandle& op, Stack* stack) {
-  refuse_distributed(op);
-  TORCH_WARN_ONCE("The operator '", op.schema().operator_name(),
-                  "' is not currently supported on the MPS backend and will fall back to run on "
-                  "the CPU. This may have performance implications.");
-  count_fallback(op);
-  at::native::cpu_fallback(op, stack);
-}
-
 void refuse(const OperatorHandle& op, Stack* /*stack*/) {
   refuse_distributed(op);
   TORCH_CHECK_NOT_IMPLEMENTED(
@@ -49,6 +40,15 @@ void refuse(const OperatorHandle& op, Stack* /*stack*/) {
 }
 
 }  // namespace
+
+void fall_back(const OperatorHandle& op, Stack* stack) {
+  refuse_distributed(op);
+  TORCH_WARN_ONCE("The operator '", op.schema().operator_name(),
+                  "' is not currently supported on the MPS backend and will fall back to run on "
+                  "the CPU. This may have performance implications.");
+  count_fallback(op);
+  at::native::cpu_fallback(op, stack);
+}
 
 bool fallback_enabled() {
   // Read once, as torch does.

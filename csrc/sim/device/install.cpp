@@ -15,13 +15,19 @@ void install() {
   c10::SetAllocator(c10::kMPS, &allocator());
   install_guard();
   // Never destroyed: tensors outlive the interpreter.
-  static auto* aten =
-      new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::MPS, __FILE__, __LINE__);
+  const auto library = [](c10::DispatchKey key) {
+    return new torch::Library(torch::Library::IMPL, "aten", key, __FILE__, __LINE__);
+  };
+  static auto* aten = library(c10::DispatchKey::MPS);
+  static auto* autograd = library(c10::DispatchKey::AutogradMPS);
+  static auto* sparse = library(c10::DispatchKey::SparseMPS);
   register_fallback();
   register_factories(*aten);
   register_copies(*aten);
   register_composed(*aten);
-  register_stand_ins(*aten);
+  register_attention(*aten, *autograd);
+  register_sparse(*sparse);
+  register_stand_ins(*aten, *sparse);
   installed = true;
 }
 

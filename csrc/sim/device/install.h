@@ -12,7 +12,9 @@ void install_hooks();  // throws if torch already looked for them
 void register_factories(torch::Library& aten);
 void register_copies(torch::Library& aten);
 void register_composed(torch::Library& aten);
-void register_stand_ins(torch::Library& aten);
+void register_sparse(torch::Library& sparse);
+void register_attention(torch::Library& aten, torch::Library& autograd);
+void register_stand_ins(torch::Library& aten, torch::Library& sparse);  // last: fills the gaps
 void register_fallback();
 
 // Everything. A second call does nothing.

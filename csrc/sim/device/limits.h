@@ -1,9 +1,12 @@
 // Where stock torch on a Mac refuses what the CPU could do.
 #pragma once
 
-#include <ATen/core/stack.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
 #include <c10/core/ScalarType.h>
 #include <c10/util/Exception.h>
+
+#include <string>
 
 namespace mpsops::sim {
 
@@ -13,5 +16,14 @@ inline void check_representable(c10::ScalarType dtype) {
                    "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't "
                    "support float64. Please use float32 instead.");
 }
+
+// Throws what torch's kernel throws for arguments that it does not take.
+using Limit = void (*)(const c10::IValue* arguments);
+
+// By operator name without namespace ("addmm.out"); nullptr for most.
+Limit find_limit(const std::string& name);
+
+// For convolutions, which are no stand-ins of their own name.
+void check_convolution(const at::Tensor& input, bool transposed);
 
 }  // namespace mpsops::sim

@@ -10,7 +10,9 @@
 
 #include "csrc/sim/device/alias.h"
 #include "csrc/sim/device/counters.h"
+#include "csrc/sim/device/fallback.h"
 #include "csrc/sim/device/install.h"
+#include "csrc/sim/device/limits.h"
 #include "csrc/sim/device/stock_ops.h"
 
 namespace mpsops::sim {
@@ -21,7 +23,12 @@ using c10::IValue;
 using c10::OperatorHandle;
 using torch::jit::Stack;
 
-using Table = std::unordered_map<c10::OperatorName, const StockOp*>;
+struct Entry {
+  const StockOp* stock;
+  Limit limit;
+};
+
+using Table = std::unordered_map<c10::OperatorName, Entry>;
 
 const Table& table() {
   static const auto* result = [] {
@@ -31,7 +38,7 @@ const Table& table() {
       const auto dot = name.find('.');
       filled->emplace(c10::OperatorName("aten::" + name.substr(0, dot),
                                         dot == std::string::npos ? "" : name.substr(dot + 1)),
-                      &kStockOps[i]);
+                      Entry{&kStockOps[i], find_limit(name)});
     }
     return filled;
   }();
@@ -68,6 +75,10 @@ void check_devices(const OperatorHandle& op, const StockOp& stock, const Stack& 
     });
   }
   if (!common) {
+    // Only a generator can have brought CPU tensors here.
+    TORCH_CHECK(
+        arguments.empty() || arguments.back().name() != "generator" || stack.back().isNone(),
+        "Expected a 'cpu' device type for generator but found 'mps'");
     return;
   }
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -179,13 +190,17 @@ IValue to_device(Aliases& aliases, const IValue& value) {
 }
 
 void stand_in(const OperatorHandle& op, Stack* stack) {
-  const StockOp& stock = *table().at(op.operator_name());
+  const Entry& entry = table().at(op.operator_name());
   const auto& schema = op.schema();
   const size_t first = stack->size() - schema.arguments().size();
-  check_devices(op, stock, *stack, first);
+  check_devices(op, *entry.stock, *stack, first);
+  if (entry.limit != nullptr) {
+    entry.limit(&(*stack)[first]);
+  }
   count_stand_in(op);
 
   const at::AutoDispatchBelowADInplaceOrView below;
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   Aliases aliases;
   std::optional<BorrowedDefaultGenerator> borrowed;
   bool has_generator = false;
@@ -198,10 +213,10 @@ void stand_in(const OperatorHandle& op, Stack* stack) {
       value = to_cpu(aliases, value);
     }
   }
-  if (stock.seeded && !has_generator) {
+  if (entry.stock->seeded && !has_generator) {
     borrowed.emplace(draw_seed(std::nullopt));
   }
-  op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
+  op.callBoxed(stack);
   aliases.write_back();
   for (size_t i = stack->size() - schema.returns().size(); i < stack->size(); ++i) {
     (*stack)[i] = to_device(aliases, (*stack)[i]);
@@ -210,11 +225,23 @@ void stand_in(const OperatorHandle& op, Stack* stack) {
 
 }  // namespace
 
-void register_stand_ins(torch::Library& aten) {
-  for (const auto& [name, stock] : table()) {
-    const auto handle = c10::Dispatcher::singleton().findSchema(name);
-    if (handle && !handle->hasKernelForDispatchKey(c10::DispatchKey::MPS)) {
-      aten.impl(stock->name, torch::CppFunction::makeFromBoxedFunction<&stand_in>());
+void register_stand_ins(torch::Library& aten, torch::Library& sparse) {
+  const auto add = [](torch::Library& library, c10::DispatchKey key, const StockOp& stock,
+                      const c10::OperatorHandle& handle) {
+    if (!handle.hasKernelForDispatchKey(key)) {
+      library.impl(stock.name, stock.always_cpu
+                                   ? torch::CppFunction::makeFromBoxedFunction<&fall_back>()
+                                   : torch::CppFunction::makeFromBoxedFunction<&stand_in>());
+    }
+  };
+  for (const auto& [name, entry] : table()) {
+    if (const auto handle = c10::Dispatcher::singleton().findSchema(name)) {
+      if (entry.stock->dense) {
+        add(aten, c10::DispatchKey::MPS, *entry.stock, *handle);
+      }
+      if (entry.stock->sparse) {
+        add(sparse, c10::DispatchKey::SparseMPS, *entry.stock, *handle);
+      }
     }
   }
 }

@@ -1,18 +1,21 @@
-// The overloads that stock torch has on MPS, read from torch's native_functions.yaml at build time.
+// The overloads that stock torch has on MPS, read from torch's native_functions.yaml at build time
+// (cmake/stock_ops.py).
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 namespace mpsops::sim {
 
 struct StockOp {
   const char* name;   // "add.Tensor"
-  bool device_check;  // the generated wrapper compares devices, TensorIterator does not
+  bool dense;         // has a kernel on the key MPS
+  bool sparse;        // has a kernel on the key SparseMPS
+  bool device_check;  // tensors must be on one device; otherwise CPU scalars may take part
   bool seeded;        // draws random numbers
+  bool always_cpu;    // torch itself runs it on the CPU, with copies and a warning
 };
 
-extern const StockOp kStockOps[];  // on the key MPS
+extern const StockOp kStockOps[];
 extern const size_t kStockOpCount;
 
 }  // namespace mpsops::sim

@@ -1,0 +1,194 @@
+"""Stock torch on the simulated device, over all of PyTorch's OpInfo database.
+
+Without mpsops' kernels, every sample either agrees with the CPU, forward and backward, or fails as it
+fails on a Mac. What may fail follows from torch's own table of MPS kernels and from what the CPU does
+with the same sample; the few texts of stock kernels that refuse some inputs are in REFUSALS.
+"""
+
+import itertools
+import pathlib
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+import mpsops
+import mpsops.simulator
+
+pytestmark = pytest.mark.skipif(not mpsops.simulator.is_installed(), reason="describes the simulated device")
+
+NO_KERNEL = re.compile(
+    r"^The operator '(?:aten::)?([^']+)' is not currently implemented for the MPS device\."
+)
+FLOAT64 = "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
+
+# Stock code that takes some inputs only: entries of the database, and what torch says.
+REFUSALS = {
+    r"nn\.functional\.(adaptive_avg_pool[12]d|adaptive_max_pool2d|interpolate_area)": r"Adaptive pool MPS: ",
+    # torch makes no compressed sparse tensors on MPS.
+    r"sparse\.(mm_reduce|sampled_addmm)": r"Could not run 'new_compressed_tensor' from the 'mps:0' device",
+}
+
+# These want their further tensors on the CPU, whatever the device.
+CPU_ARGUMENTS = {"tensor_split"}
+
+SAMPLES = 5  # of each entry
+
+
+def entry_name(op: OpInfo) -> str:
+    return "_".join(filter(None, (op.name, op.variant_test_name)))
+
+
+ENTRIES = [op for op in op_db if op.supports_dtype(torch.float32, "cpu")]
+
+
+@pytest.fixture(scope="module")
+def native() -> set[str]:
+    """The overloads that torch's yaml puts on MPS, read here independently of the build."""
+    site = pathlib.Path(torch.__file__).parent.parent
+    text = (site / "torchgen/packaged/ATen/native/native_functions.yaml").read_text()
+    entries = {entry["func"].split("(")[0]: entry for entry in yaml.load(text, Loader=yaml.CSafeLoader)}
+
+    def keys(entry: dict[str, Any]) -> set[str]:
+        own = {key.strip() for keys in entry.get("dispatch", {}) for key in keys.split(",")}
+        return own | keys_of(entry["structured_delegate"]) if "structured_delegate" in entry else own
+
+    def keys_of(name: str) -> set[str]:
+        return keys(entries[name])
+
+    return {name for name in entries if "MPS" in keys_of(name)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stock_torch() -> Iterator[None]:
+    """mpsops' own kernels off, and empty() filled so that it can be compared."""
+    mpsops.disable()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+    mpsops.enable()
+
+
+def moved(tree: Any, device: str) -> Any:
+    """The same tensors on another device, with the storage, strides and offsets of the originals."""
+
+    def move(leaf: Any) -> Any:
+        if isinstance(leaf, torch.device):
+            return torch.device(device)
+        if not isinstance(leaf, torch.Tensor) or leaf.device.type == device:
+            return leaf
+        with torch.no_grad():
+            if leaf.layout == torch.strided:
+                memory = torch.empty(0, dtype=leaf.dtype, device=leaf.device).set_(leaf.untyped_storage())
+                copy = memory.to(device).as_strided(leaf.shape, leaf.stride(), leaf.storage_offset())
+            else:
+                copy = leaf.to(device)
+        return copy.requires_grad_(leaf.requires_grad)
+
+    return tree_map(move, tree)
+
+
+class Recorder(TorchDispatchMode):
+    """What happened below autograd: were there random numbers, or float64 tensors?"""
+
+    random = False
+    float64 = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.random |= torch.Tag.nondeterministic_seeded in func.tags
+        leaves = tree_leaves((args, kwargs, result))
+        double = (torch.float64, torch.complex128)
+        self.float64 |= any(leaf in double or getattr(leaf, "dtype", None) in double for leaf in leaves)
+        return result
+
+
+def evaluate(op: OpInfo, sample: SampleInput, device: str) -> list[torch.Tensor | None]:
+    """Outputs and gradients of one sample, computed on the device, returned on the CPU."""
+    further = (sample.args, sample.kwargs)
+    positional, keywords = further if op.name in CPU_ARGUMENTS else moved(further, device)
+    arguments = (moved(sample.input, device), *positional)
+    torch.manual_seed(0)
+    result = op(*arguments, **keywords)
+    outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+    results: list[torch.Tensor | None] = list(outputs)
+    inputs = [
+        leaf
+        for leaf in tree_leaves((arguments, keywords))
+        if isinstance(leaf, torch.Tensor) and leaf.requires_grad
+    ]
+    processed = tree_leaves(sample.output_process_fn_grad(result)) if inputs else []
+    roots = [leaf for leaf in processed if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if op.supports_autograd and roots:
+        torch.manual_seed(1)
+        dense = [root.to_dense() if root.layout != torch.strided else root for root in roots]
+        seeds = [torch.randn(root.shape, dtype=root.dtype).to(device) for root in dense]
+        results += torch.autograd.grad(dense, inputs, seeds, allow_unused=True)
+    return [None if tensor is None else tensor.detach().cpu() for tensor in results]
+
+
+def outcome(compute: Callable[[], list[torch.Tensor | None]]) -> list[torch.Tensor | None] | Exception:
+    try:
+        return compute()
+    except Exception as error:  # compared with the other device's below
+        return error
+
+
+def text(error: Exception) -> str:
+    return str(error).split("\nException raised from")[0]
+
+
+def recorded(op: OpInfo, sample: SampleInput) -> Recorder:
+    with Recorder() as recorder:
+        outcome(lambda: evaluate(op, sample, "cpu"))
+    return recorder
+
+
+def check_failure(op: OpInfo, sample: SampleInput, error: Exception, cpu: Any, native: set[str]) -> None:
+    """Raises unless a Mac fails with this error, too."""
+    missing = NO_KERNEL.match(text(error))
+    if missing and isinstance(error, NotImplementedError):
+        assert missing[1] not in native, f"torch has {missing[1]} on MPS"
+        return
+    if isinstance(error, TypeError) and text(error).startswith(FLOAT64):
+        assert recorded(op, sample).float64, "refused as float64, but the CPU makes no float64 tensor"
+        return
+    for entry, refusal in REFUSALS.items():
+        if re.fullmatch(entry, entry_name(op)) and re.match(refusal, text(error)):
+            return
+    if isinstance(cpu, Exception) and type(cpu) is type(error):
+        assert text(error).replace("mps:0", "cpu") == text(cpu)
+        return
+    raise error
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("op", ENTRIES, ids=entry_name)
+def test_agrees_with_cpu_or_fails_as_on_a_mac(op: OpInfo, native: set[str]) -> None:
+    warnings.simplefilter("ignore")
+    samples = op.sample_inputs("cpu", torch.float32, requires_grad=op.supports_autograd)
+    for sample in itertools.islice(samples, SAMPLES):
+        cpu = outcome(lambda: evaluate(op, sample, "cpu"))  # noqa: B023
+        mps = outcome(lambda: evaluate(op, sample, "mps"))  # noqa: B023
+        if isinstance(mps, Exception):
+            check_failure(op, sample, mps, cpu, native)
+            continue
+        assert not isinstance(cpu, Exception), f"the CPU refuses: {cpu}"
+        try:
+            torch.testing.assert_close(mps, cpu, rtol=1e-5, atol=1e-5, equal_nan=True)
+        except AssertionError:
+            if not recorded(op, sample).random:
+                raise
+            # Other random numbers than the CPU's, but the same ones again.
+            assert [getattr(tensor, "shape", None) for tensor in mps] == [
+                getattr(tensor, "shape", None) for tensor in cpu
+            ]
+            torch.testing.assert_close(evaluate(op, sample, "mps"), mps, equal_nan=True)
