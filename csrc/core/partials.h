@@ -5,6 +5,8 @@
 #include <ATen/ops/empty.h>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "csrc/core/kernel.h"
 
@@ -13,21 +15,22 @@ namespace mpsops {
 // One group adds the partial sums, one per thread.
 inline constexpr uint32_t kMaxPartials = 256;
 
-// Runs `first` over `groups` groups (at most kMaxPartials) and, if they are several, adds their
-// sums into `output`. `divisor` is what the sum is divided by, as `first` does for a single group.
+// Runs `first` over `groups` groups (at most kMaxPartials) and, if they are several, has the kernel
+// "<family>_total" add their sums into `output`. `divisor` is what the sum is divided by, as
+// `first` does for a single group.
 template <class... Args>
-void launch_partial_sums(const Kernel& first, const Kernel& total, const Grid& groups,
+void launch_partial_sums(std::string_view family, const Kernel& first, const Grid& groups,
                          float divisor, const at::Tensor& output, const Args&... args) {
   const uint32_t count = groups.count.x;
-  const at::Tensor partials = at::empty({count}, output.options().dtype(at::kFloat));
-  const auto dispatch = make_dispatch(first, groups, output, partials, args...);
   if (count == 1) {
-    launch_all({dispatch});
+    launch(first, groups, output, output, args...);  // no partial sum is written
     return;
   }
-  const auto last =
-      make_dispatch(total, groups_for(1, kMaxPartials), output, partials, count, divisor);
-  launch_all({dispatch, last});
+  const at::Tensor partials = at::empty({count}, output.options().dtype(at::kFloat));
+  const auto& total =
+      get_kernel(family, kernel_name(std::string(family) + "_total", {output.scalar_type()}));
+  launch_all({make_dispatch(first, groups, output, partials, args...),
+              make_dispatch(total, groups_for(1, kMaxPartials), output, partials, count, divisor)});
 }
 
 }  // namespace mpsops

@@ -131,10 +131,8 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
   const at::Tensor& weights = weight.defined() ? weight : self;
   DeviceFlag flag(!checked_targets().contains(target, problem.columns));
   if (reduced) {
-    const auto& total = get_kernel("multi_margin_loss",
-                                   kernel_name("multi_margin_loss_total", {self.scalar_type()}));
-    launch_partial_sums(kernel, total, groups_of_sums(params), params.divisor, output, self, target,
-                        weights, flag.word(), params);
+    launch_partial_sums("multi_margin_loss", kernel, groups_of_sums(params), params.divisor, output,
+                        self, target, weights, flag.word(), params);
   } else {
     launch(kernel, groups_for(groups_of_teams(params), kThreads), output, output, self, target,
            weights, flag.word(), params);

@@ -109,11 +109,9 @@ std::tuple<at::Tensor&, at::Tensor&> multilabel_margin_loss_forward_out(const at
   const auto& kernel = get_kernel(kFamily, kernel_name(kFamily, {self.scalar_type()}));
   DeviceFlag flag(!checked_values().contains(target, problem.columns));
   if (reduced) {
-    const auto& total =
-        get_kernel(kFamily, kernel_name("multilabel_margin_loss_total", {self.scalar_type()}));
     const Grid groups =
         groups_for(std::min<int64_t>(problem.rows, kMaxPartials), threads_for(problem.columns));
-    launch_partial_sums(kernel, total, groups, params.divisor, output, is_target, self, target,
+    launch_partial_sums(kFamily, kernel, groups, params.divisor, output, is_target, self, target,
                         flag.word(), params);
   } else {
     launch(kernel, groups_for(problem.rows, threads_for(problem.columns)), output, output,
