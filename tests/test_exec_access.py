@@ -12,6 +12,9 @@ kernel void copy(device float* out, constant float* in, constant int& offset, ui
 kernel void scatter(device float* out, constant int& offset, uint i [[thread_position_in_grid]]) {
   out[int(i) + offset] = 1;
 }
+kernel void scatter_guard(device uint* out, uint i [[thread_position_in_grid]]) {
+  out[64] = 0xa5a5a5a5;
+}
 kernel void write_constant(device float* out, device const float* in, uint i [[thread_position_in_grid]]) {
   const_cast<device float*>(in)[i] = out[i];
 }
@@ -178,3 +181,12 @@ def test_unchecked_library_has_no_checks() -> None:
     out = torch.zeros(10, device="mps")
     library["scatter"](out[2:6], 1, threads=4)
     assert out.tolist() == [0] * 3 + [1] * 4 + [0] * 3
+
+
+def test_guard_bytes_are_verified_after_every_dispatch() -> None:
+    library = compile_kernels(SOURCE, "access.metal", checked=False)
+    out = torch.zeros(64, device="mps")
+    library["scatter"](out, 0, threads=64)
+    with fails("out-of-bounds write: byte 0 behind an allocation of 256 bytes was overwritten"):
+        library["scatter"](out, 1, threads=64)
+    library["scatter_guard"](out, threads=1)  # so that freeing the tensor finds them intact
