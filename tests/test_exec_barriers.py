@@ -167,6 +167,15 @@ kernel void threadgroup_memory_starts_poisoned(device int* out, constant int& n,
   f[i] = 5;
   out[i] = seen == -1 && nan;
 }
+kernel void threadgroup_arguments_start_poisoned(device int* out, threadgroup int* a,
+                                                 uint i [[thread_position_in_threadgroup]],
+                                                 uint g [[threadgroup_position_in_grid]],
+                                                 uint size [[threads_per_threadgroup]]) {
+  int seen = a[i];
+  BARRIER;
+  a[i] = 5;
+  out[g * size + i] = seen;
+}
 kernel void declarations(device int* out, constant int& n, uint i [[thread_position_in_threadgroup]]) {
   threadgroup int a[4][64], b[64];
   threadgroup int last;
@@ -238,6 +247,13 @@ def test_groups_have_their_own_memory(kernels: msl.Library, order: str) -> None:
             g for g in range(50) for _ in range(40)
         ]
         assert run(kernels, "threadgroup_memory_starts_poisoned", 0, 64, groups=1) == [1] * 64
+
+
+def test_threadgroup_arguments_start_poisoned(kernels: msl.Library) -> None:
+    out = torch.zeros(200, dtype=torch.int32, device="mps")
+    kernel = kernels["threadgroup_arguments_start_poisoned"]
+    kernel(out, msl.ThreadgroupMemory(160), threadgroups=5, group_size=40)
+    assert out.tolist() == [-1] * 200
 
 
 def test_threadgroup_declarations(kernels: msl.Library) -> None:

@@ -52,6 +52,11 @@ uint64_t mix(uint64_t x) {  // splitmix64
   return x ^ (x >> 31);
 }
 
+// Threadgroup memory starts with all bits set: NaN as floating point, -1 as an integer.
+void poison(std::byte* memory, size_t size) {
+  std::memset(memory, 0xff, size);
+}
+
 std::string position(const Extent& e) {
   return c10::str('(', e.x, ", ", e.y, ", ", e.z, ')');
 }
@@ -257,6 +262,7 @@ void* Worker::threadgroup_variable(const void* tag, size_t size, size_t alignmen
   arena_charged_ = static_cast<uint32_t>(charged);
   arena_used_ = static_cast<uint32_t>(offset + size + kThreadgroupGap);
   variables_.push_back({tag, arena_ + offset, size, name});
+  poison(arena_ + offset, size);
   return arena_ + offset;
 }
 
@@ -495,14 +501,13 @@ void Worker::start_group(uint64_t group) {
                     extent(launch.group_size.z, launch.grid.z, at.z)};
   count_ = size.x * size.y * size.z;
   arena_ = arena_storage_.get() + (256 - reinterpret_cast<uintptr_t>(arena_storage_.get()) % 256);
-  // All bits set: NaN as floating point, -1 as an integer.
-  std::memset(arena_, 0xff, std::min(arena_used_ + kThreadgroupMemory, kArena));
   variables_.clear();
   arena_used_ = kThreadgroupGap;
   arena_charged_ = 0;
   for (const auto& dynamic : work_->threadgroup_arguments) {
     variables_.push_back(
         {dynamic.parameter, arena_ + dynamic.offset, dynamic.size, dynamic.parameter->name});
+    poison(arena_ + dynamic.offset, dynamic.size);
     arena_used_ = dynamic.offset + dynamic.size + kThreadgroupGap;
     arena_charged_ += dynamic.size;
   }
