@@ -1,0 +1,64 @@
+"""What an op allocates besides its results: counted by the allocator, proportional to the output."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import mpsops
+from benchmarks import op_calls
+
+# Small results round up to whole blocks, and an op may keep a constant amount of scratch.
+CONSTANT = 64 * 1024
+
+
+def extra_bytes(function: Callable[[], Any]) -> tuple[int, int]:
+    """Bytes allocated at the peak of a call beyond those of its results, and those of the results."""
+    function()  # what is made once for the process does not count
+    gc.collect()
+    gc.disable()  # nothing older may be freed in between
+    try:
+        torch.accelerator.reset_peak_memory_stats()
+        before = torch.accelerator.memory_allocated()
+        results = function()
+        peak = torch.accelerator.max_memory_allocated()
+        kept = torch.accelerator.memory_allocated() - before
+    finally:
+        gc.enable()
+    assert kept >= sum(t.numel() * t.itemsize for t in op_calls.tensors(results))
+    return peak - before - kept, kept
+
+
+@pytest.fixture(scope="module")
+def calls() -> dict[str, list[op_calls.Call]]:
+    return op_calls.all_calls()
+
+
+@pytest.mark.parametrize("name", [row.name for row in mpsops.ops() if row.opinfo])
+def test_small_calls(name: str, calls: dict[str, list[op_calls.Call]]) -> None:
+    for func, args, kwargs in calls[name]:
+        if func._schema.is_mutable:
+            continue
+        with torch.no_grad():
+            extra, results = extra_bytes(lambda f=func, a=args, k=kwargs: f(*a, **k))
+        assert extra <= results + CONSTANT, f"{name}: {extra} bytes besides {results} of results"
+
+
+def test_pdist_builds_no_rows_by_rows_buffer() -> None:
+    rows, features = 2048, 4
+    x = torch.rand(rows, features, device="mps")
+    distances = torch.pdist(x)
+    grad = torch.ones_like(distances)
+    extra, _ = extra_bytes(lambda: torch.ops.aten._pdist_forward(x, 2.0))
+    assert extra <= CONSTANT
+    extra, _ = extra_bytes(lambda: torch.ops.aten._pdist_backward(grad, x, 2.0, distances))
+    assert extra <= CONSTANT < rows * rows
+
+
+@pytest.mark.parametrize("distinct", [3, 1 << 30], ids=["few_values", "many_values"])
+def test_mode_of_a_long_row_needs_no_copy_of_it(distinct: int) -> None:
+    x = torch.randint(distinct, (1, 1 << 14), device="mps")
+    extra, _ = extra_bytes(lambda: torch.mode(x))
+    assert extra <= CONSTANT < x.numel() * x.itemsize
