@@ -3,6 +3,7 @@
 The registry names the OpInfo entries of each op; nothing here lists an op.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,13 +68,14 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
     return recorder.calls
 
 
-def all_calls(dtype: torch.dtype = torch.float32) -> dict[str, list[Call]]:
+def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
+    """The samples, on the device, of the OpInfo entries of a name."""
+    for info in find_infos(name):
+        for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
+            yield info, sample
+
+
+def all_calls() -> dict[str, list[Call]]:
     """Every call that the OpInfo samples of all registered ops make on the device."""
-
-    def samples() -> Iterator[tuple[OpInfo, SampleInput]]:
-        for name in sorted({name for row in mpsops.ops() for name in row.opinfo}):
-            for info in find_infos(name):
-                for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
-                    yield info, sample
-
-    return record(samples())
+    names = sorted({name for row in mpsops.ops() for name in row.opinfo})
+    return record(itertools.chain.from_iterable(map(samples, names)))
