@@ -72,11 +72,11 @@ class Show:
             TextColumn(title),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[loss]}"),
         )
         with Progress(*columns, console=self.console) as bar:
-            task = bar.add_task(title, total=total, loss=float("nan"))
-            yield lambda step, loss: bar.update(task, completed=step, loss=loss)
+            task = bar.add_task(title, total=total, loss="")
+            yield lambda step, loss: bar.update(task, completed=step, loss=f"loss {loss:.4f}")
 
     def losses(self, cpu: list[float], mps: list[float]) -> None:
         table = Table("step", "loss on the CPU", "loss on mps", "difference", box=None, header_style="dim")
