@@ -106,7 +106,8 @@ class Show:
 
 
 def _short(failure: stock.Failure) -> Text:
-    """The error in a few words: of a missing op its class, which says all."""
-    if failure.kind == "NotImplementedError":
+    """The class of the error, and its first sentence unless that only names the op."""
+    sentence = failure.text.splitlines()[0].split(". ")[0]
+    if "not currently implemented for the MPS device" in sentence:
         return Text(failure.kind, "red")
-    return Text.assemble((failure.kind, "red"), f": {failure.text.splitlines()[0].split('. ')[0]}")
+    return Text.assemble((failure.kind, "red"), f": {sentence}")
