@@ -89,7 +89,7 @@ class Show:
     def ops(self, rows: list[mpsops.OpRow], outcomes: dict[str, stock.Failure | None]) -> None:
         table = Table(header_style="bold", border_style="dim")
         table.add_column("op", style="cyan", no_wrap=True)
-        table.add_column("stock torch")
+        table.add_column("stock torch", min_width=20)
         table.add_column("mpsops", no_wrap=True)
         table.add_column("calls", justify="right")
         table.add_column("dispatches", justify="right")
@@ -98,7 +98,7 @@ class Show:
             table.add_row(
                 row.name.removeprefix("aten::"),
                 _short(failure) if failure else Text("runs this call"),
-                f"{'adds' if row.policy == 'missing' else 'replaces'} {row.family}.metal",
+                f"{'adds' if row.policy == 'missing' else 'replaces'} {row.family}",
                 f"{row.calls:,}",
                 f"{row.dispatches:,}",
             )
