@@ -110,6 +110,18 @@ def test_attention(dropout: float, differentiable: bool) -> None:
         attend(q, k.half(), v)
 
 
+def test_rms_norm_trains_through_its_parts() -> None:
+    x = torch.randn(3, 4, device="mps", requires_grad=True)
+    weight = torch.ones(4, device="mps", requires_grad=True)
+    y = nn.functional.rms_norm(x, (4,), weight)
+    y.square().sum().backward()
+    reference = x.detach().cpu().requires_grad_()
+    nn.functional.rms_norm(reference, (4,), torch.ones(4)).square().sum().backward()
+    torch.testing.assert_close(x.grad.cpu(), reference.grad)
+    with torch.no_grad():
+        torch.testing.assert_close(nn.functional.rms_norm(x, (4,), weight), y.detach())
+
+
 def test_recurrent_and_transformer_modules() -> None:
     torch.manual_seed(0)
     for module, data in (

@@ -2,6 +2,8 @@
 #include <torch/csrc/DynamicTypes.h>
 #include <torch/csrc/Exceptions.h>
 
+#include <stdexcept>
+
 #include "csrc/sim/device/allocator.h"
 #include "csrc/sim/device/counters.h"
 #include "csrc/sim/device/fallback.h"
@@ -10,6 +12,20 @@
 #include "csrc/sim/sim.h"
 
 namespace mpsops::sim {
+
+namespace {
+
+// Errors of ours reach Python without torch's C++ stack in their text.
+template <class Function>
+auto plain_errors(const Function& function) {
+  try {
+    return function();
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(error.what_without_backtrace());
+  }
+}
+
+}  // namespace
 
 void bind_device(pybind11::module_& m) {
   auto device = m.def_submodule("device");
@@ -21,17 +37,21 @@ void bind_device(pybind11::module_& m) {
   device.def("stand_in_calls", &stand_in_calls);
   device.def("reset_counters", &reset_counters);
   device.def("host_alias_storage", [](pybind11::handle storage) {
-    const auto alias = allocator().getHostAliasStorage(torch::createStorage(storage.ptr()));
-    return pybind11::reinterpret_steal<pybind11::object>(torch::createPyObject(alias));
+    return plain_errors([&] {
+      const auto alias = allocator().getHostAliasStorage(torch::createStorage(storage.ptr()));
+      return pybind11::reinterpret_steal<pybind11::object>(torch::createPyObject(alias));
+    });
   });
   device.def("check_guard", [](uintptr_t pointer) {
-    check_guard(find_allocation(reinterpret_cast<const void*>(pointer)));
+    plain_errors([&] { check_guard(find_allocation(reinterpret_cast<const void*>(pointer))); });
   });
   device.def("host_address", [](uintptr_t pointer) {
-    const auto* device_pointer = reinterpret_cast<const std::byte*>(pointer);
-    const auto allocation = find_allocation(device_pointer);
-    const auto offset = device_pointer - static_cast<const std::byte*>(allocation.device);
-    return reinterpret_cast<uintptr_t>(allocation.host + offset);
+    return plain_errors([&] {
+      const auto* device_pointer = reinterpret_cast<const std::byte*>(pointer);
+      const auto allocation = find_allocation(device_pointer);
+      const auto offset = device_pointer - static_cast<const std::byte*>(allocation.device);
+      return reinterpret_cast<uintptr_t>(allocation.host + offset);
+    });
   });
 }
 

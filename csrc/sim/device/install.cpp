@@ -25,7 +25,7 @@ void install() {
   register_factories(*aten);
   register_copies(*aten);
   register_composed(*aten);
-  register_attention(*aten, *autograd);
+  register_choices(*aten, *autograd);
   register_sparse(*sparse);
   register_stand_ins(*aten, *sparse);
   installed = true;

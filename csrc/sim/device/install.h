@@ -13,7 +13,7 @@ void register_factories(torch::Library& aten);
 void register_copies(torch::Library& aten);
 void register_composed(torch::Library& aten);
 void register_sparse(torch::Library& sparse);
-void register_attention(torch::Library& aten, torch::Library& autograd);
+void register_choices(torch::Library& aten, torch::Library& autograd);
 void register_stand_ins(torch::Library& aten, torch::Library& sparse);  // last: fills the gaps
 void register_fallback();
 

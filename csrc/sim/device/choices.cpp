@@ -1,6 +1,7 @@
-// scaled_dot_product_attention. A Linux torch cannot even ask which kernel an mps tensor wants
-// (DispatchStub knows no such device there), so the choice that torch makes on a Mac is made here.
+// What torch decides in code that only an MPS build contains, for ops made of other ops.
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_rms_norm.h>
+#include <ATen/ops/_fused_rms_norm_compositeimplicitautograd_dispatch.h>
 #include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/_scaled_dot_product_attention_math_for_mps.h>
 
@@ -41,6 +42,8 @@ void check_arguments(const Tensor& query, const Tensor& key, const Tensor& value
   }
 }
 
+// A Linux torch cannot even ask which kernel an mps tensor wants: its DispatchStub knows no such
+// device. Without gradients and dropout torch takes the fused kernel.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value,
                  const OptionalTensor& attn_mask, double dropout_p, bool is_causal,
                  std::optional<double> scale, bool enable_gqa) {
@@ -68,13 +71,25 @@ std::tuple<Tensor, Tensor> math_for_mps(const Tensor& query, const Tensor& key, 
                                                            cpu(dropout_mask), scale, enable_gqa));
 }
 
+// The fused kernel has no backward on MPS: torch differentiates through the parts instead.
+std::tuple<Tensor, Tensor> rms_norm(const Tensor& input, at::IntArrayRef normalized_shape,
+                                    const OptionalTensor& weight, std::optional<double> eps) {
+  if (at::GradMode::is_enabled() &&
+      (input.requires_grad() || (weight && weight->requires_grad()))) {
+    return at::compositeimplicitautograd::_fused_rms_norm(input, normalized_shape, weight, eps);
+  }
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return at::_fused_rms_norm(input, normalized_shape, weight, eps);
+}
+
 }  // namespace
 
-void register_attention(torch::Library& aten, torch::Library& autograd) {
+void register_choices(torch::Library& aten, torch::Library& autograd) {
   aten.impl("_scaled_dot_product_attention_math_for_mps", TORCH_FN(math_for_mps));
   // Composite: the autograd key gets the same function, which differentiates through its parts.
   aten.impl("scaled_dot_product_attention", TORCH_FN(attention));
   autograd.impl("scaled_dot_product_attention", TORCH_FN(attention));
+  autograd.impl("_fused_rms_norm", TORCH_FN(rms_norm));
 }
 
 }  // namespace mpsops::sim
