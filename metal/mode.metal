@@ -55,16 +55,20 @@ struct SortKey<float> {
 };
 
 template <>
-struct SortKey<half> : SortKey<float> {
+struct SortKey<half> {
+  using type = uint;
   static type of(half value) { return SortKey<float>::of(float(value)); }
   static bool is_nan(half value) { return SortKey<float>::is_nan(float(value)); }
+  static bool is_nan_key(type key) { return SortKey<float>::is_nan_key(key); }
 };
 
 #ifndef MPSOPS_NO_BFLOAT
 template <>
-struct SortKey<bfloat> : SortKey<float> {
+struct SortKey<bfloat> {
+  using type = uint;
   static type of(bfloat value) { return SortKey<float>::of(float(value)); }
   static bool is_nan(bfloat value) { return SortKey<float>::is_nan(float(value)); }
+  static bool is_nan_key(type key) { return SortKey<float>::is_nan_key(key); }
 };
 #endif
 

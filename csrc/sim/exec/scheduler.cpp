@@ -7,62 +7,20 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <numeric>
-#include <string_view>
 
-#include "csrc/sim/exec/fiber.h"
+#include "csrc/sim/exec/worker.h"
 
 namespace mpsops::sim {
 
-using mpsops_msl::Combine;
-using mpsops_msl::Extent;
-using mpsops_msl::kSimdgroupSize;
-using mpsops_msl::Site;
-using mpsops_msl::Thread;
-
 namespace {
-
-constexpr unsigned kMaxThreads = 1024;
-
-enum class State : uint8_t { kReady, kBarrier, kSimdgroup, kDone };
-
-// One thread of the group that is running.
-struct Lane {
-  State state = State::kDone;
-  void* stack_pointer = nullptr;
-  Site site{};                      // where it waits
-  const char* operation = nullptr;  // kSimdgroup: what for
-  void* value = nullptr;
-  Combine combine = nullptr;
-};
-
-struct Variable {
-  const void* tag;
-  std::byte* begin;
-  size_t size;
-  const char* name;
-};
 
 uint64_t mix(uint64_t x) {  // splitmix64
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
   return x ^ (x >> 31);
-}
-
-// Threadgroup memory starts with all bits set: NaN as floating point, -1 as an integer.
-void poison(std::byte* memory, size_t size) {
-  std::memset(memory, 0xff, size);
-}
-
-std::string position(const Extent& e) {
-  return c10::str('(', e.x, ", ", e.y, ", ", e.z, ')');
-}
-
-std::string place(const Site& site) {
-  return c10::str(site.file, ':', site.line);
 }
 
 // "0-30, 32"
@@ -82,87 +40,11 @@ std::string ranges(const std::vector<unsigned>& sorted) {
   return text;
 }
 
-// Everything that one OS thread needs to run groups, kept from dispatch to dispatch.
-class Worker {
- public:
-  static Worker& current() {
-    thread_local Worker worker;
-    return worker;
-  }
+}  // namespace
 
-  // Groups [begin, end) of the work. Returns what went wrong, or "".
-  std::string run(const Work& work, uint64_t begin, uint64_t end);
-
-  // Called by kernels, on a fiber.
-  void barrier(Site site);
-  void simdgroup(Site site, const char* operation, void* value, Combine combine);
-  void* threadgroup_variable(const void* tag, size_t size, size_t alignment, const char* name,
-                             Site site);
-  void access(const void* address, size_t size, bool store) {
-    const auto* first = static_cast<const std::byte*>(address);
-    const auto* last = first + size;
-    if (first >= stack_begin_ && last <= stack_end_) {
-      return;
-    }
-    const Hit& hit = hits_[store ? 1 : 0];
-    if (first >= hit.begin && last <= hit.end) {
-      return;
-    }
-    look_up(first, last, store);
-  }
-
- private:
-  std::string run_loop(const Work& work, uint64_t begin, uint64_t end);
-  std::string run_group(uint64_t group);
-  void start_group(uint64_t group);
-  bool advance(unsigned simdgroup);
-  bool meet(unsigned first, unsigned last);
-  bool open_barrier();
-  void resume(unsigned lane);
-  void wait();
-  [[noreturn]] void fail(std::string what);
-  void look_up(const std::byte* first, const std::byte* last, bool store);
-  std::string describe_access(const std::byte* first, const std::byte* last, bool store) const;
-  std::string who() const;
-  const Stack& stack(unsigned i);
-  uint64_t random() { return random_ = mix(random_); }
-  template <class T>
-  void order(std::vector<T>& items);
-
-  static void lane_entry();
-  static void loop_entry();
-
-  std::vector<std::unique_ptr<Stack>> stacks_;
-  std::vector<Lane> lanes_{kMaxThreads};
-  std::vector<Thread> threads_{kMaxThreads};
-  std::unique_ptr<std::byte[]> arena_storage_ = std::make_unique<std::byte[]>(kArena + 256);
-  std::byte* arena_ = nullptr;
-  std::vector<Variable> variables_;
-  uint32_t arena_used_ = 0;
-  uint32_t arena_charged_ = 0;  // without the gaps
-  std::vector<unsigned> simdgroup_order_;
-  std::vector<unsigned> lane_order_;
-  std::vector<unsigned> thread_order_;
-
-  const Work* work_ = nullptr;
-  void* scheduler_ = nullptr;  // stack pointer
-  unsigned count_ = 0;         // threads in this group
-  unsigned lane_ = 0;          // the one that runs
-  bool looping_ = false;
-  uint64_t loop_begin_ = 0;
-  uint64_t loop_end_ = 0;
-  uint64_t random_ = 0;
-  std::string error_;
-
-  const std::byte* stack_begin_ = nullptr;
-  const std::byte* stack_end_ = nullptr;
-  // Where the last load and the last store went: most go to the same buffer again.
-  struct Hit {
-    const std::byte* begin = nullptr;
-    const std::byte* end = nullptr;
-  };
-  Hit hits_[2];
-};
+uint64_t Worker::random() {
+  return random_ = mix(random_);
+}
 
 const Stack& Worker::stack(unsigned i) {
   while (stacks_.size() <= i) {
@@ -243,103 +125,6 @@ void Worker::simdgroup(Site site, const char* operation, void* value, Combine co
   lane.value = value;
   lane.combine = combine;
   wait();
-}
-
-void* Worker::threadgroup_variable(const void* tag, size_t size, size_t alignment, const char* name,
-                                   Site site) {
-  for (const auto& variable : variables_) {
-    if (variable.tag == tag) {
-      return variable.begin;
-    }
-  }
-  alignment = std::max<size_t>(alignment, 16);
-  const size_t charged = (arena_charged_ + alignment - 1) / alignment * alignment + size;
-  if (charged > kThreadgroupMemory) {
-    fail(c10::str("threadgroup memory must be at most ", kThreadgroupMemory, " bytes, got ",
-                  charged, " with '", name, "' at ", place(site)));
-  }
-  const uint32_t offset = (arena_used_ + 63) / 64 * 64;
-  arena_charged_ = static_cast<uint32_t>(charged);
-  arena_used_ = static_cast<uint32_t>(offset + size + kThreadgroupGap);
-  variables_.push_back({tag, arena_ + offset, size, name});
-  poison(arena_ + offset, size);
-  return arena_ + offset;
-}
-
-// -- accesses
-
-void Worker::look_up(const std::byte* first, const std::byte* last, bool store) {
-  for (const auto& binding : work_->bindings) {
-    const auto* begin = store ? binding.store_begin : binding.begin;
-    const auto* end = store ? binding.store_end : binding.end;
-    if (first >= begin && last <= end) {
-      hits_[store ? 1 : 0] = {begin, end};
-      return;
-    }
-  }
-  for (const auto& variable : variables_) {
-    if (first >= variable.begin && last <= variable.begin + variable.size) {
-      return;
-    }
-  }
-  const auto& table = work_->code.library->table();
-  if (!store && first >= static_cast<const std::byte*>(table.image_begin) &&
-      last <= static_cast<const std::byte*>(table.image_end)) {
-    return;
-  }
-  fail(describe_access(first, last, store));
-}
-
-std::string Worker::describe_access(const std::byte* first, const std::byte* last,
-                                    bool store) const {
-  const auto access = c10::str(store ? "store" : "load", " of ", last - first, " bytes");
-  const Binding* nearest = nullptr;
-  uint64_t distance = 0;
-  for (const auto& binding : work_->bindings) {
-    const auto low = reinterpret_cast<uintptr_t>(binding.address);
-    const auto high = reinterpret_cast<uintptr_t>(binding.end);
-    const auto at = reinterpret_cast<uintptr_t>(first);
-    const uint64_t d = at < low ? low - at : at > high ? at - high : 0;
-    if (nearest == nullptr || d < distance) {
-      nearest = &binding;
-      distance = d;
-    }
-  }
-  for (const auto& variable : variables_) {
-    if (first >= variable.begin - kThreadgroupGap &&
-        first < variable.begin + variable.size + kThreadgroupGap) {
-      return c10::str("out-of-bounds ", access, " at byte ", first - variable.begin,
-                      " of threadgroup variable '", variable.name, "', which has ", variable.size,
-                      " bytes");
-    }
-  }
-  if (nearest == nullptr) {
-    return c10::str("out-of-bounds ", access, ": the kernel has no buffers");
-  }
-  const auto& parameter = *nearest->parameter;
-  const auto name = c10::str("buffer ", parameter.index, " '", parameter.name, "'");
-  if (nearest->begin == nearest->end) {
-    return c10::str("out-of-bounds ", access, ": ", name, " is empty or not bound");
-  }
-  const auto offset = first - nearest->address;
-  if (first >= nearest->begin && last <= nearest->end && parameter.read_only) {
-    return c10::str(access, " at byte ", offset, " of ", name, ", which is read-only");
-  }
-  // Loads may go anywhere in the storage, stores only to the tensor itself.
-  const auto* end = store && nearest->store_end != nullptr ? nearest->store_end : nearest->end;
-  const auto element_size = static_cast<ptrdiff_t>(std::max(parameter.element_size, 1u));
-  const auto index =
-      offset >= 0 ? offset / element_size : -((element_size - 1 - offset) / element_size);
-  return c10::str("out-of-bounds ", access, " at element ", index, " (byte ", offset, ") of ", name,
-                  ", which has ", (end - nearest->address) / element_size, " elements (",
-                  end - nearest->address, " bytes)");
-}
-
-std::string Worker::who() const {
-  const Thread& thread = threads_[looping_ ? 0 : lane_];
-  return c10::str("kernel '", work_->code.row->name, "', thread ", position(thread.in_grid),
-                  " of the grid, thread ", position(thread.position), " of threadgroup ",
-                  position(thread.group));
 }
 
 // -- the scheduler
@@ -589,18 +374,22 @@ std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
   if (loop && work.schedule.order == Schedule::Order::kForward) {
     return run_loop(work, begin, end);
   }
-  std::vector<uint64_t> groups(end - begin);
-  std::iota(groups.begin(), groups.end(), begin);
+  std::vector<uint64_t> ordered;
   if (work.schedule.order != Schedule::Order::kForward) {
-    order(groups);
+    ordered.resize(end - begin);
+    std::iota(ordered.begin(), ordered.end(), begin);
+    order(ordered);
   }
-  for (const uint64_t group : groups) {
+  for (uint64_t i = begin; i < end; ++i) {
+    const uint64_t group = ordered.empty() ? i : ordered[i - begin];
     if (auto error = loop ? run_loop(work, group, group + 1) : run_group(group); !error.empty()) {
       return error;
     }
   }
   return {};
 }
+
+namespace {
 
 void on_barrier(Site site) {
   Worker::current().barrier(site);
