@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING
 
 from ._compiler import CompileError, compile_family, compile_source, include_directory
-from ._translate import TranslateError
+from ._tokens import TranslateError
 
 if TYPE_CHECKING:
     from ._library import Kernel, Library, ThreadgroupMemory, compile

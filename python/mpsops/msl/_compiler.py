@@ -147,7 +147,8 @@ def compile_source(
     key = hashlib.sha256()
     for part in (text, repr((_OPTIONS, _machine(), _CHECKED if checked else [], clang()))):
         key.update(part.encode())
-    key.update((Path(__file__).parent / "_translate.py").read_bytes())
+    for module in ("_tokens.py", "_translate.py"):
+        key.update((Path(__file__).parent / module).read_bytes())
     output = cache_directory() / f"{key.hexdigest()[:32]}.so"
     if not output.exists():
         build(text, output, checked=checked)

@@ -8,8 +8,9 @@ literals become `float`. Everything else is left as it was written, on the line 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from ._tokens import CLOSE, OPEN, Source, Token, TranslateError, scan
 
 # A kernel that reaches one of these, or threadgroup memory, needs threads that can wait.
 _WAITING = re.compile(
@@ -48,34 +49,9 @@ _BUILTINS = frozenset(
     ]
 )
 
-_TOKEN = re.compile(
-    r"""
-    (?P<marker>^[ \t]*\#[^\n]*)
-  | (?P<space>\s+)
-  | (?P<name>[A-Za-z_]\w*)
-  | (?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)
-  | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-  | (?P<mark>::|->|<<=|>>=|<=|>=|==|!=|&&|\|\||.)
-    """,
-    re.VERBOSE | re.MULTILINE | re.DOTALL,
-)
 _FLOAT = re.compile(r"(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)$")
 _SUFFIXED = re.compile(r"(?P<digits>[\d.]+(?:[eE][+-]?\d+)?)(?P<suffix>h|H|bf|BF)$")
 _HERE = "::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}"
-_OPEN = {"(": ")", "[": "]", "{": "}"}
-_CLOSE = {")": "(", "]": "[", "}": "{"}
-
-
-class TranslateError(RuntimeError):
-    """A kernel source says something that Metal, or this translator, does not have."""
-
-
-@dataclass(slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
 
 
 @dataclass
@@ -92,76 +68,20 @@ class _Kernel:
     template: bool = False
 
 
-@dataclass
-class _Source:
-    text: str
-    tokens: list[_Token] = field(default_factory=list)
-    match: dict[int, int] = field(default_factory=dict)  # index of a bracket to that of its partner
-    markers: list[tuple[int, int, str]] = field(default_factory=list)  # offset, line, file
-
-    def where(self, offset: int) -> str:
-        """`file:line` of an offset, by the line markers."""
-        at = bisect_right(self.markers, offset, key=lambda m: m[0]) - 1
-        if at < 0:
-            return "<source>"
-        start, line, file = self.markers[at]
-        return f"{file}:{line + self.text.count(chr(10), start, offset)}"
-
-    def fail(self, token: _Token, message: str) -> TranslateError:
-        return TranslateError(f"{self.where(token.start)}: error: {message}")
-
-
-def _scan(text: str, system: str) -> _Source:
-    source = _Source(text)
-    hidden = False
-    stack: list[int] = []
-    position = 0
-    marker = re.compile(r'^[ \t]*#[ \t]+(\d+)[ \t]+"([^"]*)"[^\n]*\n', re.MULTILINE)
-    pieces: list[tuple[int, int]] = []
-    for found in marker.finditer(text):
-        if not hidden:
-            pieces.append((position, found.start()))
-        hidden = found[2].startswith(system) or found[2].startswith("<")
-        source.markers.append((found.end(), int(found[1]), found[2]))
-        position = found.end()
-    if not hidden:
-        pieces.append((position, len(text)))
-    tokens = source.tokens
-    for start, end in pieces:
-        for found in _TOKEN.finditer(text, start, end):
-            kind = found.lastgroup or ""
-            if kind in ("space", "marker"):
-                continue
-            token = _Token(kind, found[0], found.start(), found.end())
-            if kind == "mark":
-                if token.text in _OPEN:
-                    stack.append(len(tokens))
-                elif token.text in _CLOSE:
-                    if not stack or tokens[stack[-1]].text != _CLOSE[token.text]:
-                        raise source.fail(token, f"unbalanced '{token.text}'")
-                    opened = stack.pop()
-                    source.match[opened] = len(tokens)
-                    source.match[len(tokens)] = opened
-            tokens.append(token)
-    if stack:
-        raise source.fail(tokens[stack[-1]], f"'{tokens[stack[-1]].text}' is never closed")
-    return source
-
-
 def translate(text: str, system: str) -> str:
     """Rewrites preprocessed `text`; what line markers place below the folder `system` is left alone."""
-    return _Translator(_scan(text, system)).run()
+    return _Translator(scan(text, system)).run()
 
 
 class _Translator:
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
         self.tokens = source.tokens
         self.match = source.match
         self.edits: list[tuple[int, int, str]] = []
         self.kernels: dict[str, list[_Kernel]] = {}
         self.uses: dict[str, set[str]] = {}  # what a name's definitions mention
-        self.rows: list[tuple[int, int, str, str, list[_Token], _Token]] = []
+        self.rows: list[tuple[int, int, str, str, list[Token], Token]] = []
         self.types: set[str] = set()
 
     def run(self) -> str:
@@ -213,7 +133,7 @@ class _Translator:
         i = at
         while i < limit:
             text = self.tokens[i].text
-            if text in _OPEN:
+            if text in OPEN:
                 i = self.match[i]
             elif text == "<":
                 depth += 1
@@ -244,7 +164,7 @@ class _Translator:
             elif token.text == "typedef":
                 end = i
                 while not self.is_mark(end, ";"):
-                    end = self.match[end] + 1 if tokens[end].text in _OPEN else end + 1
+                    end = self.match[end] + 1 if tokens[end].text in OPEN else end + 1
                 if tokens[end - 1].kind == "name":
                     self.types.add(tokens[end - 1].text)
 
@@ -270,7 +190,7 @@ class _Translator:
                     if kind == "initialiser" or (kind == "type" and not self.is_mark(at, ";")):
                         continue
                     break
-                at = self.match[at] + 1 if text in _OPEN else at + 1
+                at = self.match[at] + 1 if text in OPEN else at + 1
             if body >= 0 and self.declaration_kind([t.text for t in tokens[start:body]]) == "namespace":
                 name = "".join(t.text for t in tokens[start + 1 : body])
                 self.declarations(body + 1, self.match[body], f"{scope}{name}::" if name else scope)
@@ -301,7 +221,7 @@ class _Translator:
     def declaration(self, start: int, body: int, end: int, scope: str) -> None:
         tokens = self.tokens
         template = False
-        host_name: _Token | None = None
+        host_name: Token | None = None
         host = ""
         host_span: tuple[int, int] | None = None
         is_kernel = False
@@ -336,7 +256,7 @@ class _Translator:
                 i += 1
                 continue
             parts.append(i)
-            i = self.match[i] + 1 if text in _OPEN else i + 1
+            i = self.match[i] + 1 if text in OPEN else i + 1
         mentioned = {t.text for t in tokens[start:end] if t.kind == "name"}
         if explicit and host_name is not None:
             self.instantiation(start, end, parts, host, host_name)
@@ -412,7 +332,7 @@ class _Translator:
         first = i = start
         while i < end:
             text = self.tokens[i].text
-            if text in _OPEN:
+            if text in OPEN:
                 i = self.match[i]
             elif text == "<":
                 depth += 1
@@ -482,7 +402,7 @@ class _Translator:
             out.append(_Parameter(label, attribute))
         return out
 
-    def instantiation(self, start: int, end: int, parts: list[int], host: str, token: _Token) -> None:
+    def instantiation(self, start: int, end: int, parts: list[int], host: str, token: Token) -> None:
         """template [[host_name("x")]] kernel ... f<A>(...);  or  decltype(f<A>) f<A>;"""
         tokens = self.tokens
         first = parts[0]
@@ -494,7 +414,7 @@ class _Translator:
         if tokens[i].text == ">":
             depth = 0
             while i > first:
-                if tokens[i].text in _CLOSE:
+                if tokens[i].text in CLOSE:
                     i = self.match[i]
                 depth += {">": 1, "<": -1}.get(tokens[i].text, 0)
                 if depth == 0:
@@ -579,7 +499,7 @@ class _Translator:
                     depth += 1 if text == "<" else -1
                 elif depth == 0 and text in ("*", "&", "=", "("):
                     pointer = True
-                end = self.match[end] + 1 if text in _OPEN else end + 1
+                end = self.match[end] + 1 if text in OPEN else end + 1
             if not pointer:
                 self.threadgroup_variable(i, end)
             i = end
