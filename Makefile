@@ -19,7 +19,7 @@ pip := $(python) -m pip --disable-pip-version-check --no-input
 # Directories too: their times tell of files that were added or removed.
 sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl -name __pycache__ -prune -o -print)
 formatted = $(shell git ls-files -co --exclude-standard -- \
-	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'metal/*.h' 'metal/*.metal')
+	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'csrc/sim/msl/metal_*' 'metal/*.h' 'metal/*.metal')
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
