@@ -12,6 +12,7 @@ if _C.runtime != "sim":
     pytest.skip("the simulator runs kernels here; on a Mac the GPU does", allow_module_level=True)
 
 from mpsops import msl
+from mpsops.simulator import schedule
 
 HEADER = "#include <metal_stdlib>\nusing namespace metal;\n"
 SCHEDULES = ["forward", "reverse", "random:1", "random:2"]
@@ -20,16 +21,6 @@ SCHEDULES = ["forward", "reverse", "random:1", "random:2"]
 def compile_kernels(source: str, name: str, checked: bool = True) -> msl.Library:
     """One library of many small kernels; the line numbers are those of `source`."""
     return msl.compile(HEADER + f'#line 1 "{name}"\n' + source, name=name, checked=checked)
-
-
-@contextmanager
-def schedule(order: str) -> Iterator[None]:
-    before = _C.simulator_schedule()
-    _C.simulator_set_schedule(order)
-    try:
-        yield
-    finally:
-        _C.simulator_set_schedule(before)
 
 
 @contextmanager
