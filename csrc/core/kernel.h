@@ -141,7 +141,7 @@ std::string kernel_name(std::string_view stem, std::initializer_list<at::ScalarT
 Grid grid_for(const Kernel& kernel, int64_t count);
 
 // Threads of a fixed-size group for each of `groups` units of work; 2-D above 2^31 threads, as
-// above (linear_group_index()).
+// above: linear_index() of the group's position.
 Grid groups_for(int64_t groups, uint32_t threads_per_group);
 
 }  // namespace mpsops

@@ -1,6 +1,7 @@
 #include "csrc/core/registry.h"
 
 #include <c10/util/Exception.h>
+#include <torch/csrc/jit/frontend/function_schema_parser.h>
 
 #include <algorithm>
 
@@ -18,10 +19,7 @@ std::vector<std::unique_ptr<Op>>& mutable_ops() {
 }
 
 std::optional<c10::OperatorHandle> find_handle(const std::string& name) {
-  const auto dot = name.find('.');
-  const c10::OperatorName op_name(name.substr(0, dot),
-                                  dot == std::string::npos ? "" : name.substr(dot + 1));
-  return c10::Dispatcher::singleton().findSchema(op_name);
+  return c10::Dispatcher::singleton().findSchema(torch::jit::parseName(name));
 }
 
 // Swallows the dispatcher's warning that a kernel is overridden: here that is the point.
@@ -98,10 +96,6 @@ Running::~Running() {
   running_op = outer_;
 }
 
-Op* Running::current() {
-  return running_op;
-}
-
 void detail::count_dispatches(size_t count) {
   if (running_op != nullptr) {
     running_op->count_dispatches(count);
@@ -110,7 +104,9 @@ void detail::count_dispatches(size_t count) {
 
 Op& Family::create(const char* name, Policy policy) {
   auto& ops = mutable_ops();
-  TORCH_CHECK(find_op(name) == nullptr, "mpsops: two families register ", name);
+  const bool taken =
+      std::any_of(ops.begin(), ops.end(), [&](const auto& op) { return op->name() == name; });
+  TORCH_CHECK(!taken, "mpsops: two families register ", name);
   ops.push_back(std::make_unique<Op>(name, name_, policy));
   ops.back()->dtypes_ = dtypes_;
   return *ops.back();
@@ -118,15 +114,6 @@ Op& Family::create(const char* name, Policy policy) {
 
 const std::vector<std::unique_ptr<Op>>& all_ops() {
   return mutable_ops();
-}
-
-Op* find_op(const std::string& name) {
-  for (const auto& op : all_ops()) {
-    if (op->name() == name) {
-      return op.get();
-    }
-  }
-  return nullptr;
 }
 
 detail::FamilyInit::FamilyInit(const char* name, void (*fill)(Family&)) {

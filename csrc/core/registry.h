@@ -2,7 +2,7 @@
 //
 //   MPSOPS_FAMILY(pdist) {
 //     family.dtypes({at::kFloat});
-//     family.missing<pdist_forward>("aten::_pdist_forward").opinfo("nn.functional.pdist");
+//     family.missing<pdist_forward>("aten::_pdist_forward").opinfo({"nn.functional.pdist"});
 //   }
 #pragma once
 
@@ -83,7 +83,6 @@ class Running {
   ~Running();
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
-  static Op* current();
 
  private:
   Op* outer_;
@@ -146,7 +145,6 @@ class Family {
 
 // All ops of all families, by name. Pointers stay valid for the life of the process.
 const std::vector<std::unique_ptr<Op>>& all_ops();
-Op* find_op(const std::string& name);
 
 namespace detail {
 struct FamilyInit {

@@ -1,11 +1,9 @@
 // Kernels: metal/multi_margin_loss.metal. A call with a target not seen before waits once for the
 // device, to raise "target out of range" as the CPU does (csrc/core/device_flag.h); a backward
 // after its forward does not.
-#include <ATen/core/Reduction.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "csrc/core/checked_values.h"
 #include "csrc/core/checks.h"
@@ -13,6 +11,7 @@
 #include "csrc/core/kernel.h"
 #include "csrc/core/partials.h"
 #include "csrc/core/registry.h"
+#include "csrc/ops/margin_loss.h"
 #include "metal/params/multi_margin_loss.h"
 
 namespace mpsops {
@@ -23,40 +22,28 @@ constexpr uint32_t kThreads = 256;
 // What a group reads when it sums over rows: a small input takes one group, hence one dispatch.
 constexpr int64_t kElementsPerGroup = 16384;
 
-struct Problem {
-  int64_t rows;
-  int64_t columns;
-  bool squared;
-};
-
-Problem check_shapes(const at::Tensor& self, const at::Tensor& target, const at::Scalar& p,
-                     const at::Tensor& weight) {
-  const int power = p.toInt();
-  TORCH_CHECK(power == 1 || power == 2, "only p == 1 and p == 2 supported");
-  const int64_t dims = self.dim();
-  TORCH_CHECK(dims == 0 || (dims <= 2 && self.size(-1) != 0),
-              "Expected non-empty vector or matrix with optional 0-dim batch size, but got: ",
-              self.sizes());
-  const int64_t rows = dims == 2 ? self.size(0) : 1;
-  const int64_t columns = dims == 0 ? 1 : self.size(-1);
+MarginLossSizes check_shapes(const at::Tensor& self, const at::Tensor& target, const at::Scalar& p,
+                             const at::Tensor& weight) {
+  TORCH_CHECK(p.toInt() == 1 || p.toInt() == 2, "only p == 1 and p == 2 supported");
+  const auto [rows, columns] = margin_loss_sizes(self);
   TORCH_CHECK(target.dim() <= 1 && target.numel() == rows,
               "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
               "input samples (batch size). Expected target size [",
               rows, "], but got ", target.sizes(), ". Input has shape ", self.sizes(), ".");
   TORCH_CHECK(!weight.defined() || (weight.dim() <= 1 && weight.numel() == columns),
               "inconsistent weight size, expected ", columns, " but got ", weight.sizes());
-  return {rows, columns, power == 2};
+  return {rows, columns};
 }
 
-MultiMarginLossParams make_params(const Problem& problem, const at::Tensor& self,
-                                  const at::Tensor& target, const at::Scalar& margin,
-                                  const at::Tensor& weight, int64_t reduction) {
+MultiMarginLossParams make_params(const MarginLossSizes& sizes, const at::Tensor& self,
+                                  const at::Tensor& target, const at::Scalar& p,
+                                  const at::Scalar& margin, const at::Tensor& weight,
+                                  int64_t reduction) {
   check_scalar_type(target, at::kLong);
   MultiMarginLossParams params{};
-  params.rows = problem.rows;
-  params.columns = problem.columns;
-  params.input_stride[0] = self.dim() == 2 ? self.stride(0) : 0;
-  params.input_stride[1] = self.dim() >= 1 ? self.stride(-1) : 0;
+  params.rows = sizes.rows;
+  params.columns = sizes.columns;
+  set_matrix_strides(params.input_stride, self);
   params.target_stride = target.dim() == 1 ? target.stride(0) : 0;
   if (weight.defined()) {
     check_scalar_type(weight, self.scalar_type());
@@ -64,18 +51,14 @@ MultiMarginLossParams make_params(const Problem& problem, const at::Tensor& self
     params.weighted = 1;
   }
   params.margin = margin.to<float>();
-  params.squared = problem.squared ? 1 : 0;
-  const bool mean = reduction == at::Reduction::Mean;
-  params.divisor =
-      static_cast<float>(problem.columns) * (mean ? static_cast<float>(problem.rows) : 1.0f);
-  params.gradient = static_cast<float>(1.0 / (static_cast<double>(problem.columns) *
-                                              (mean ? static_cast<double>(problem.rows) : 1.0)));
+  params.squared = p.toInt() == 2 ? 1 : 0;
+  set_margin_loss_scale(params, sizes, reduction);
   // A team as long as a short row; a whole group for a long one.
   params.lanes = 1;
-  while (params.lanes < 32 && params.lanes < problem.columns) {
+  while (params.lanes < 32 && params.lanes < sizes.columns) {
     params.lanes *= 2;
   }
-  if (problem.columns > 1024) {
+  if (sizes.columns > 1024) {
     params.lanes = kThreads;
   }
   return params;
@@ -111,17 +94,15 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
   const at::Tensor weight = weight_or_none.value_or(at::Tensor());
   check_same_device("multi_margin_loss",
                     {{"self", self}, {"target", target}, {"weight", weight}, {"out", output}});
-  const Problem problem = check_shapes(self, target, p, weight);
+  const MarginLossSizes sizes = check_shapes(self, target, p, weight);
   // A 0-d target gives one value, with no batch dimension to keep.
   const bool reduced = reduction != at::Reduction::None || target.dim() == 0;
-  output.resize_(reduced ? at::IntArrayRef{} : at::IntArrayRef{problem.rows});
+  output.resize_(reduced ? at::IntArrayRef{} : at::IntArrayRef{sizes.rows});
   if (self.numel() == 0) {
-    // The CPU kernel leaves the value unwritten here.
-    return output.fill_(reduction == at::Reduction::Mean ? std::numeric_limits<float>::quiet_NaN()
-                                                         : 0.0f);
+    return output.fill_(empty_margin_loss(reduction));
   }
   check_dtype("multi_margin_loss_cpu_kernel", self.scalar_type(), {at::kFloat});
-  auto params = make_params(problem, self, target, margin, weight, reduction);
+  auto params = make_params(sizes, self, target, p, margin, weight, reduction);
   check_scalar_type(output, self.scalar_type());
   params.reduced = reduced ? 1 : 0;
   params.loss_stride = reduced ? 0 : output.stride(0);
@@ -129,7 +110,7 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
   const auto& kernel =
       get_kernel("multi_margin_loss", kernel_name("multi_margin_loss", {self.scalar_type()}));
   const at::Tensor& weights = weight.defined() ? weight : self;
-  DeviceFlag flag(!checked_targets().contains(target, problem.columns));
+  DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
   if (reduced) {
     launch_partial_sums("multi_margin_loss", kernel, groups_of_sums(params), params.divisor, output,
                         self, target, weights, flag.word(), params);
@@ -137,7 +118,7 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
     launch(kernel, groups_for(groups_of_teams(params), kThreads), output, output, self, target,
            weights, flag.word(), params);
   }
-  check_targets(flag, target, problem.columns);
+  check_targets(flag, target, sizes.columns);
   return output;
 }
 
@@ -159,7 +140,7 @@ at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const 
                                                    {"target", target},
                                                    {"weight", weight},
                                                    {"grad_input", grad_input}});
-  const Problem problem = check_shapes(self, target, p, weight);
+  const MarginLossSizes sizes = check_shapes(self, target, p, weight);
   grad_input.resize_as_(self);
   TORCH_CHECK(grad_input.is_contiguous(), "grad_input must be contiguous");
   if (self.numel() == 0) {
@@ -167,14 +148,14 @@ at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const 
   }
   check_dtype("multi_margin_loss_backward_cpu_kernel", self.scalar_type(), {at::kFloat});
   check_scalar_type(grad_input, self.scalar_type());
-  auto params = make_params(problem, self, target, margin, weight, reduction);
+  auto params = make_params(sizes, self, target, p, margin, weight, reduction);
   check_scalar_type(grad_output, self.scalar_type());
   // One value for all rows, or one for each; the CPU kernel reads past shorter ones.
   if (reduction == at::Reduction::None && grad_output.dim() > 0) {
     TORCH_CHECK(grad_output.dim() == 1, "TensorAccessor expected 1 dims but tensor has ",
                 grad_output.dim());
-    TORCH_CHECK(grad_output.size(0) >= problem.rows,
-                "multi_margin_loss_backward: grad_output must be of size ", problem.rows, ", got ",
+    TORCH_CHECK(grad_output.size(0) >= sizes.rows,
+                "multi_margin_loss_backward: grad_output must be of size ", sizes.rows, ", got ",
                 grad_output.sizes());
     params.loss_stride = grad_output.stride(0);
   } else {
@@ -184,10 +165,10 @@ at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const 
   }
   const auto& kernel = get_kernel("multi_margin_loss",
                                   kernel_name("multi_margin_loss_backward", {self.scalar_type()}));
-  DeviceFlag flag(!checked_targets().contains(target, problem.columns));
+  DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
   launch(kernel, groups_for(groups_of_teams(params), kThreads), grad_input, grad_output, self,
          target, weight.defined() ? weight : self, flag.word(), params);
-  check_targets(flag, target, problem.columns);
+  check_targets(flag, target, sizes.columns);
   return grad_input;
 }
 

@@ -2,7 +2,6 @@
 // waits once for the device, to raise "out of range" as the CPU does (csrc/core/device_flag.h); a
 // backward after its forward does not.
 #include <ATen/TensorUtils.h>
-#include <ATen/core/Reduction.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "csrc/core/kernel.h"
 #include "csrc/core/partials.h"
 #include "csrc/core/registry.h"
+#include "csrc/ops/margin_loss.h"
 #include "metal/params/multilabel_margin_loss.h"
 
 namespace mpsops {
@@ -30,20 +30,10 @@ CheckedValues& checked_values() {
   return *values;
 }
 
-struct Problem {
-  int64_t rows;
-  int64_t columns;
-};
-
-Problem check_shapes(const at::Tensor& self, const at::Tensor& target) {
-  const int64_t dims = self.dim();
-  TORCH_CHECK(dims == 0 || (dims <= 2 && self.size(-1) != 0),
-              "Expected non-empty vector or matrix with optional 0-dim batch size, but got: ",
-              self.sizes());
-  const int64_t rows = dims == 2 ? self.size(0) : 1;
-  const int64_t columns = dims == 0 ? 1 : self.size(-1);
-  const bool same =
-      dims == 2 ? target.sizes() == self.sizes() : target.dim() <= 1 && target.numel() == columns;
+MarginLossSizes check_shapes(const at::Tensor& self, const at::Tensor& target) {
+  const auto [rows, columns] = margin_loss_sizes(self);
+  const bool same = self.dim() == 2 ? target.sizes() == self.sizes()
+                                    : target.dim() <= 1 && target.numel() == columns;
   TORCH_CHECK(same, "inconsistent target size: ", target.sizes(),
               " for input of size: ", self.sizes());
   // A kernel counts a row in 32 bits.
@@ -58,25 +48,15 @@ uint32_t threads_for(int64_t columns) {
   return static_cast<uint32_t>(32 * std::min<int64_t>(simdgroups, 8));
 }
 
-// Strides of a 0-d, 1-d or 2-d tensor, as those of a matrix.
-void set_strides(int64_t (&strides)[2], const at::Tensor& tensor) {
-  strides[0] = tensor.dim() == 2 ? tensor.stride(0) : 0;
-  strides[1] = tensor.dim() >= 1 ? tensor.stride(-1) : 0;
-}
-
-MultilabelMarginLossParams make_params(const Problem& problem, const at::Tensor& self,
+MultilabelMarginLossParams make_params(const MarginLossSizes& sizes, const at::Tensor& self,
                                        const at::Tensor& target, int64_t reduction) {
   check_scalar_type(target, at::kLong);
   MultilabelMarginLossParams params{};
-  params.rows = problem.rows;
-  params.columns = static_cast<uint32_t>(problem.columns);
-  set_strides(params.input_stride, self);
-  set_strides(params.target_stride, target);
-  const bool mean = reduction == at::Reduction::Mean;
-  params.divisor =
-      static_cast<float>(problem.columns) * (mean ? static_cast<float>(problem.rows) : 1.0f);
-  params.gradient = static_cast<float>(1.0 / (static_cast<double>(problem.columns) *
-                                              (mean ? static_cast<double>(problem.rows) : 1.0)));
+  params.rows = sizes.rows;
+  params.columns = static_cast<uint32_t>(sizes.columns);
+  set_matrix_strides(params.input_stride, self);
+  set_matrix_strides(params.target_stride, target);
+  set_margin_loss_scale(params, sizes, reduction);
   return params;
 }
 
@@ -88,18 +68,17 @@ std::tuple<at::Tensor&, at::Tensor&> multilabel_margin_loss_forward_out(const at
   check_same_device(
       "multilabel_margin_loss_forward",
       {{"self", self}, {"target", target}, {"output", output}, {"is_target", is_target}});
-  const Problem problem = check_shapes(self, target);
+  const MarginLossSizes sizes = check_shapes(self, target);
   const bool reduced = reduction != at::Reduction::None || target.dim() <= 1;
-  output.resize_(reduced ? at::IntArrayRef{} : at::IntArrayRef{problem.rows});
+  output.resize_(reduced ? at::IntArrayRef{} : at::IntArrayRef{sizes.rows});
   is_target.resize_as_(target);
   TORCH_CHECK(is_target.is_contiguous(), "is_target must be contiguous");
   if (self.numel() == 0) {
-    // The CPU kernel leaves the value unwritten here.
-    output.fill_(reduction == at::Reduction::Mean ? std::numeric_limits<float>::quiet_NaN() : 0.0f);
+    output.fill_(empty_margin_loss(reduction));
     return {output, is_target};
   }
   check_dtype("multilabel_margin_loss_forward_out_frame", self.scalar_type(), {at::kFloat});
-  auto params = make_params(problem, self, target, reduction);
+  auto params = make_params(sizes, self, target, reduction);
   check_scalar_type(is_target, self.scalar_type());
   check_scalar_type(output, self.scalar_type());
   params.reduced = reduced ? 1 : 0;
@@ -107,19 +86,19 @@ std::tuple<at::Tensor&, at::Tensor&> multilabel_margin_loss_forward_out(const at
 
   constexpr auto kFamily = "multilabel_margin_loss";
   const auto& kernel = get_kernel(kFamily, kernel_name(kFamily, {self.scalar_type()}));
-  DeviceFlag flag(!checked_values().contains(target, problem.columns));
+  DeviceFlag flag(!checked_values().contains(target, sizes.columns));
   if (reduced) {
     const Grid groups =
-        groups_for(std::min<int64_t>(problem.rows, kMaxPartials), threads_for(problem.columns));
+        groups_for(std::min<int64_t>(sizes.rows, kMaxPartials), threads_for(sizes.columns));
     launch_partial_sums(kFamily, kernel, groups, params.divisor, output, is_target, self, target,
                         flag.word(), params);
   } else {
-    launch(kernel, groups_for(problem.rows, threads_for(problem.columns)), output, output,
-           is_target, self, target, flag.word(), params);
+    launch(kernel, groups_for(sizes.rows, threads_for(sizes.columns)), output, output, is_target,
+           self, target, flag.word(), params);
   }
   TORCH_CHECK(flag.read() == 0, at::TensorArg(target, "target", 2), " is out of range");
   if (flag.needed()) {
-    checked_values().insert(target, problem.columns);
+    checked_values().insert(target, sizes.columns);
   }
   checked_values().insert(is_target, 1);
   return {output, is_target};
@@ -143,7 +122,7 @@ at::Tensor& multilabel_margin_loss_backward_out(const at::Tensor& grad_output,
                                                         {"target", target},
                                                         {"is_target", is_target},
                                                         {"grad_input", grad_input}});
-  const Problem problem = check_shapes(self, target);
+  const MarginLossSizes sizes = check_shapes(self, target);
   const at::TensorArg target_argument(target, "target", 3);
   const at::TensorArg is_target_argument(is_target, "is_target", 5);
   at::checkSameSize("multilabel_margin_loss_backward_cpu_template", target_argument,
@@ -154,13 +133,13 @@ at::Tensor& multilabel_margin_loss_backward_out(const at::Tensor& grad_output,
   }
   TORCH_CHECK(grad_input.is_contiguous(), "grad_input must be contiguous");
   check_dtype("multilabel_margin_loss_backward_out_frame", self.scalar_type(), {at::kFloat});
-  auto params = make_params(problem, self, target, reduction);
+  auto params = make_params(sizes, self, target, reduction);
   check_scalar_type(is_target, self.scalar_type());
   check_scalar_type(grad_input, self.scalar_type());
   check_scalar_type(grad_output, self.scalar_type());
-  set_strides(params.is_target_stride, is_target);
+  set_matrix_strides(params.is_target_stride, is_target);
   if (reduction == at::Reduction::None && grad_output.dim() > 0) {
-    at::check_dim_size(grad_output, 1, 0, problem.rows);
+    at::check_dim_size(grad_output, 1, 0, sizes.rows);
     params.loss_stride = grad_output.stride(0);
   } else {
     TORCH_CHECK(grad_output.numel() > 0,
@@ -170,10 +149,10 @@ at::Tensor& multilabel_margin_loss_backward_out(const at::Tensor& grad_output,
   const auto& kernel =
       get_kernel("multilabel_margin_loss",
                  kernel_name("multilabel_margin_loss_backward", {self.scalar_type()}));
-  DeviceFlag flag(!checked_values().contains(target, problem.columns) ||
+  DeviceFlag flag(!checked_values().contains(target, sizes.columns) ||
                   !checked_values().contains(is_target, 1));
-  launch(kernel, groups_for(problem.rows, threads_for(problem.columns)), grad_input, grad_output,
-         self, target, is_target, flag.word(), params);
+  launch(kernel, groups_for(sizes.rows, threads_for(sizes.columns)), grad_input, grad_output, self,
+         target, is_target, flag.word(), params);
   const uint32_t errors = flag.read();
   TORCH_CHECK((errors & kTargetOutOfRange) == 0, target_argument, " is out of range");
   TORCH_CHECK((errors & kIsTargetOutOfRange) == 0, is_target_argument, " is out of range");

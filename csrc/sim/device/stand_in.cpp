@@ -4,6 +4,7 @@
 #include <ATen/core/List.h>
 #include <ATen/core/op_registration/adaption.h>
 #include <ATen/mps/MPSGeneratorImpl.h>
+#include <torch/csrc/jit/frontend/function_schema_parser.h>
 
 #include <mutex>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/limits.h"
 #include "csrc/sim/device/stock_ops.h"
+#include "csrc/sim/mix.h"
 
 namespace mpsops::sim {
 
@@ -35,9 +37,7 @@ const Table& table() {
     auto* filled = new Table();
     for (size_t i = 0; i < kStockOpCount; ++i) {
       const std::string name = kStockOps[i].name;
-      const auto dot = name.find('.');
-      filled->emplace(c10::OperatorName("aten::" + name.substr(0, dot),
-                                        dot == std::string::npos ? "" : name.substr(dot + 1)),
+      filled->emplace(torch::jit::parseName("aten::" + name),
                       Entry{&kStockOps[i], find_limit(name)});
     }
     return filled;
@@ -102,13 +102,6 @@ void check_devices(const OperatorHandle& op, const StockOp& stock, const Stack& 
                   *common, " and ", tensor.device(), "!");
     });
   }
-}
-
-uint64_t mix(uint64_t value) {  // splitmix64
-  value += 0x9E3779B97F4A7C15ULL;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-  return value ^ (value >> 31);
 }
 
 // Advances the MPS generator and gives the seed of the CPU generator that stands in for it.

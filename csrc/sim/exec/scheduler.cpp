@@ -11,17 +11,11 @@
 #include <numeric>
 
 #include "csrc/sim/exec/worker.h"
+#include "csrc/sim/mix.h"
 
 namespace mpsops::sim {
 
 namespace {
-
-uint64_t mix(uint64_t x) {  // splitmix64
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
 
 // "0-30, 32"
 std::string ranges(const std::vector<unsigned>& sorted) {
