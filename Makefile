@@ -1,6 +1,6 @@
 # From a clean clone to a running program: `make demo`, `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build clean distclean
+.PHONY: help demo test lint format build cross-mac audit clean distclean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -10,6 +10,8 @@ TORCH ?= torch>=2.13,<2.16
 else
 TORCH ?= torch==2.13.0
 endif
+# What `make cross-mac` builds for: versions of torch, or `all` that mpsops supports.
+CROSS_TORCH ?= 2.13.0
 JOBS ?= auto
 PYTEST ?= -n $(JOBS) --dist loadgroup
 
@@ -17,12 +19,13 @@ venv := .venv
 python := $(venv)/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
 # Directories too: their times tell of files that were added or removed.
-sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl -name __pycache__ -prune -o -print)
+sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl \( -name __pycache__ -o -path cmake/macos \) \
+	-prune -o -print)
 formatted = $(shell git ls-files -co --exclude-standard -- \
-	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'csrc/sim/msl/metal_*' 'metal/*.h' 'metal/*.metal')
+	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'csrc/sim/msl/metal_*' 'metal/*.h' 'metal/*.metal' 'cmake/*.h')
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
 	@echo; echo '  PYTHON=$(PYTHON)   the interpreter that .venv is made with'
 	@echo '  TORCH="$(TORCH)"   what is installed when .venv has no torch'
 
@@ -46,6 +49,12 @@ format: $(venv)/installed ## put all files into the agreed layout
 
 build: $(venv)/torch.txt ## build a wheel for the torch of .venv into dist/
 	$(pip) wheel --no-deps --wheel-dir dist --config-settings build-dir=build/wheel .
+
+cross-mac: $(venv)/installed ## on Linux: compile, link and audit the macOS wheel; CROSS_TORCH=all
+	$(python) cmake/macos/cross_build.py $(CROSS_TORCH) --build build/cross-mac --output dist
+
+audit: $(venv)/installed ## audit macOS wheels; WHEEL=dist/x.whl
+	$(python) cmake/macos/audit.py $(WHEEL) --downloads build/cross-mac/torch
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist $(venv)/installed .mypy_cache .pytest_cache .ruff_cache

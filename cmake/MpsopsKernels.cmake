@@ -5,10 +5,11 @@ file(GLOB_RECURSE MPSOPS_METAL_HEADERS CONFIGURE_DEPENDS ${MPSOPS_METAL_DIR}/*.h
 
 # macOS: the flattened text of every family goes into the module, and its .metallib too where Apple's
 # offline compiler works (it comes with Xcode; the command line tools alone lack it).
-function(mpsops_embed_kernels target)
+function(mpsops_embed_kernels target torch)
+  get_target_property(torch_root ${torch} MPSOPS_ROOT)
   set(flatten ${CMAKE_CURRENT_SOURCE_DIR}/python/mpsops/msl/flatten.py)
   set(embed ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed_kernels.py)
-  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels/${torch})
   set(metal xcrun -sdk macosx metal -std=metal3.1 -fno-fast-math -mmacosx-version-min=14.0)
   if(NOT DEFINED MPSOPS_METAL_COMPILER)
     file(WRITE ${folder}/probe.metal "kernel void probe(device bfloat* x) { x[0] = bfloat(1.0f); }\n")
@@ -33,7 +34,7 @@ function(mpsops_embed_kernels target)
     add_custom_command(
       OUTPUT ${text}
       COMMAND ${Python_EXECUTABLE} ${flatten} ${source} -o ${text} --depfile ${folder}/${family}.d
-        -I ${CMAKE_CURRENT_SOURCE_DIR} -I ${MPSOPS_TORCH_ROOT}/include
+        -I ${CMAKE_CURRENT_SOURCE_DIR} -I ${torch_root}/include
       DEPENDS ${source} ${flatten}
       DEPFILE ${folder}/${family}.d
       COMMENT "Flattening ${family}.metal"
@@ -59,8 +60,12 @@ function(mpsops_embed_kernels target)
   endforeach()
 endfunction()
 
-# Linux: every family becomes mpsops/kernels/<family>.so, compiled by clang.
-function(mpsops_compile_kernels target)
+# Linux: every family becomes mpsops/kernels/<family>.so, compiled by clang. They fit one torch.
+function(mpsops_compile_kernels target torch)
+  if(TARGET mpsops_kernels)
+    message(FATAL_ERROR "On Linux, MPSOPS_TORCH_ROOTS must name one torch, got ${MPSOPS_TORCHES}")
+  endif()
+  get_target_property(torch_root ${torch} MPSOPS_ROOT)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/cmake/compile_kernels.py)
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/csrc/sim/msl/*)
@@ -72,7 +77,7 @@ function(mpsops_compile_kernels target)
     add_custom_command(
       OUTPUT ${outputs}
       COMMAND ${Python_EXECUTABLE} ${script} ${source} ${folder}
-        --torch-include ${MPSOPS_TORCH_ROOT}/include
+        --torch-include ${torch_root}/include
       DEPENDS ${source} ${MPSOPS_METAL_HEADERS} ${headers} ${translator} ${script}
       COMMENT "Compiling kernels of ${family}"
       VERBATIM)
@@ -85,8 +90,9 @@ function(mpsops_compile_kernels target)
 endfunction()
 
 # Linux: which ops stock torch has on MPS, from torch's own native_functions.yaml.
-function(mpsops_stock_ops target)
-  cmake_path(GET MPSOPS_TORCH_ROOT PARENT_PATH site)
+function(mpsops_stock_ops target torch)
+  get_target_property(torch_root ${torch} MPSOPS_ROOT)
+  cmake_path(GET torch_root PARENT_PATH site)
   set(table ${site}/torchgen/packaged/ATen/native/native_functions.yaml)
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/cmake/stock_ops.py)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/stock_ops.cpp)

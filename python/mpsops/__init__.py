@@ -8,15 +8,18 @@ On Linux there is no MPS device; ``MPSOPS_SIMULATOR=1`` or :func:`mpsops.simulat
 """
 
 import os
+from typing import TYPE_CHECKING
 
-import torch  # loads libtorch, which _C links against
+import torch  # loads libtorch, which the native module links against
 
-from ._build import check_torch as _check_torch
+from ._native import load as _load
 
-_check_torch(torch.__version__)
+if TYPE_CHECKING:
+    from . import _C as _C
+else:
+    _C = _load(torch.__version__, torch.backends.mps.is_built())
 
-from . import _C as _C  # noqa: E402
-from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts  # noqa: E402
+from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts
 
 __version__ = "0.1.0"
 

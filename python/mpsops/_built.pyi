@@ -1,1 +1,1 @@
-TORCH_VERSION: str
+TORCH_VERSIONS: dict[str, str]
