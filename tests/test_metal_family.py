@@ -8,6 +8,10 @@ import pytest
 
 KERNEL = "of 768 threads, 96 bytes"
 LOST = "is not available: metal/{}.metal compiles on this system only without bfloat16:~"
+FORKED = (
+    "mpsops: Metal cannot be used in a forked process; "
+    "to use MPS with multiprocessing, use the 'spawn' start method"
+)
 
 FIRST_USE = {
     "first use": f"compile, make, k_float32 {KERNEL}",
@@ -89,7 +93,17 @@ ARGUMENTS = {
     "bfloat16 tensor in the second dispatch": "k_float32: bfloat16 is not available on this system",
 }
 
-EXPECTED = FIRST_USE | SERVICE | WITHOUT_BFLOAT | GPU | THREADS | ARGUMENTS
+FORKS = {
+    "forked before use": f"compile, make, k_float32 {KERNEL}",
+    "forked: kernel": FORKED,
+    "forked: cached kernel": FORKED,
+    "forked: kernel names": FORKED,
+    "forked: encode": FORKED,
+    "forked during compilation": FORKED,
+    "parent after forks": f"make, k_float16 {KERNEL}",
+}
+
+EXPECTED = FIRST_USE | SERVICE | WITHOUT_BFLOAT | GPU | THREADS | ARGUMENTS | FORKS
 
 
 # One worker, one build.

@@ -1,5 +1,6 @@
 #include "csrc/metal/encoder.h"
 #include "csrc/metal/family.h"
+#include "csrc/metal/fork.h"
 
 namespace mpsops {
 
@@ -55,6 +56,7 @@ void set_arguments(metal::Encoder& encoder, const Dispatch& dispatch) {
 }  // namespace
 
 void encode(const Dispatch* dispatches, size_t count) {
+  metal::check_fork();
   for (size_t i = 0; i < count; ++i) {
     check_bfloat(dispatches[i]);
   }

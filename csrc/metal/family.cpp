@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include "csrc/metal/fork.h"
+
 namespace mpsops::metal {
 
 namespace {
@@ -13,6 +15,7 @@ std::string reason(const std::string& error) {
 }  // namespace
 
 Family& Family::find(std::string_view name) {
+  check_fork();
   static const auto* families = [] {
     auto* map = new std::unordered_map<std::string_view, std::unique_ptr<Family>>();
     for (const Embedded* embedded : embedded_families()) {

@@ -50,13 +50,15 @@ class Meeting {
 };
 
 Meeting compiling;
+std::promise<void> compilation_begun;
+std::promise<void> fork_done;
 
 // What the fake reads instead of Metal: a word and its operand on each line.
 //   kernel, kernel_bfloat   a kernel; one that MPSOPS_NO_BFLOAT leaves out
 //   gpu, gpu_bfloat, gpu_silent   one that the GPU refuses; refuses with bfloat; with no reason
 //   undeclared, undeclared_bfloat   an error in the source; one that MPSOPS_NO_BFLOAT leaves out
 //   service, service_bfloat, service_first   the compiler fails: always, with bfloat, once
-//   slow, meet   takes a while; two at a time or fails
+//   slow, meet, fork   takes a while; two at a time or fails; until main() has forked
 class FakeCompiler final : public mpsops::metal::Compiler {
  public:
   std::atomic<bool> device = true;
@@ -139,6 +141,9 @@ class FakeCompiler final : public mpsops::metal::Compiler {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
       } else if (word == "meet" && !compiling.arrive()) {
         return {nullptr, "alone", true};
+      } else if (word == "fork") {
+        compilation_begun.set_value();
+        fork_done.get_future().wait();
       }
     }
     return {library.release(), "", false};

@@ -1,10 +1,14 @@
 // csrc/metal without Metal, on the fakes of fake_metal.h. Built and run by
 // tests/test_metal_family.py.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 
 #include "csrc/metal/encode.cpp"
 #include "csrc/metal/family.cpp"
+#include "csrc/metal/fork.cpp"
 #include "tests/cpp/fake_metal.h"
 
 namespace {
@@ -49,6 +53,7 @@ const Source sources[] = {
     {"shared", {"slow\nkernel k\n"}},
     {"meeting_a", {"meet\nkernel k\n"}},
     {"meeting_b", {"meet\nkernel k\n"}},
+    {"forking", {"fork\nkernel k\n"}},
 };
 
 template <class Function>
@@ -62,6 +67,19 @@ void row(const char* title, const Function& function) {
     std::cout << text;
   }
   std::cout << std::endl;
+}
+
+// The row of a child of this process, which ends after it; a child that hangs leaves none.
+template <class Function>
+void child_row(const char* title, const Function& function) {
+  std::cout << std::flush;
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    row(title, function);
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
 }
 
 const mpsops::metal::Pipeline& get(const char* family, const char* name) {
@@ -212,13 +230,34 @@ void rows_of_arguments() {
   });
 }
 
+void rows_of_forks() {
+  child_row("forked: kernel", use("plain", "k_float16"));
+  child_row("forked: cached kernel", use("plain", "k_float32"));
+  child_row("forked: kernel names", [] { mpsops::metal::Family::find("listed").kernel_names(); });
+  const auto& kernel = get("plain", "k_float32");
+  child_row("forked: encode", [&] {
+    const auto dispatch = mpsops::make_dispatch(kernel, {Grid::Unit::kThreads, {1}, {1}});
+    mpsops::encode(&dispatch, 1);
+  });
+  fake.silent = true;
+  auto compilation = std::async(std::launch::async, [] { get("forking", "k"); });
+  compilation_begun.get_future().wait();  // the lock of the family is held now
+  child_row("forked during compilation", use("forking", "k"));
+  fork_done.set_value();
+  compilation.get();
+  fake.silent = false;
+  row("parent after forks", use("plain", "k_float16"));
+}
+
 }  // namespace
 
 int main() {
+  child_row("forked before use", use("plain", "k_float32"));
   rows_of_first_use();
   rows_of_the_service();
   rows_without_bfloat();
   rows_of_the_gpu();
   rows_of_threads();
   rows_of_arguments();
+  rows_of_forks();
 }
