@@ -1,13 +1,7 @@
 """Dispatches that no runtime may see are refused, the same on every runtime; the limits are Metal's."""
 
-import subprocess
-from pathlib import Path
-
+import cpp_program
 import pytest
-import torch
-
-ROOT = Path(__file__).parent.parent
-TORCH = Path(torch.__file__).parent
 
 EXPECTED = {
     "plain": "count 1, encode 1: 1x1x1",
@@ -40,15 +34,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    program = tmp_path_factory.mktemp("submit") / "submit"
-    flags = ["-std=c++20", "-O0", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}"]
-    flags += ["-isystem", str(TORCH / "include")]
-    flags += [f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"]
-    libraries = [f"-L{TORCH / 'lib'}", f"-Wl,-rpath,{TORCH / 'lib'}", "-lc10", "-ltorch_cpu"]
-    source = ROOT / "tests/cpp/submit.cpp"
-    subprocess.run(["c++", *flags, source, "-o", program, *libraries], check=True, timeout=300)
-    output = subprocess.run([program], capture_output=True, text=True, check=True, timeout=60).stdout
-    return dict(line.split(" | ", 1) for line in output.splitlines())
+    return cpp_program.rows("submit", tmp_path_factory.mktemp("submit"))
 
 
 @pytest.mark.parametrize("case", EXPECTED)

@@ -1,43 +1,43 @@
-// Kernel families on the GPU. A family is one MTLLibrary, compiled when first used; a kernel of it
-// is one MTLComputePipelineState. Both live as long as the process.
+// Kernel families on the GPU. A family is one library of Metal, compiled when first used; a kernel
+// of it is one pipeline. Both live as long as the process.
 #pragma once
 
-#import <Metal/Metal.h>
-
+#include <array>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "csrc/core/kernel.h"
+#include "csrc/metal/compiler.h"
 #include "csrc/metal/embedded.h"
 
 namespace mpsops::metal {
 
 class Pipeline final : public Kernel {
  public:
-  Pipeline(std::string name, id<MTLComputePipelineState> state, bool bfloat)
+  Pipeline(std::string name, const Made& made, bool bfloat)
       : name_(std::move(name)),
-        bfloat_(bfloat),
-        state_(state),
-        max_threads_(static_cast<uint32_t>(state.maxTotalThreadsPerThreadgroup)),
-        static_memory_(static_cast<uint32_t>(state.staticThreadgroupMemoryLength)) {}
+        state_(made.state),
+        max_threads_(made.max_threads),
+        static_memory_(made.static_memory),
+        bfloat_(bfloat) {}
 
   const std::string& name() const override { return name_; }
   uint32_t max_total_threads_per_threadgroup() const override { return max_threads_; }
   uint32_t static_threadgroup_memory_length() const override { return static_memory_; }
-  id<MTLComputePipelineState> state() const { return state_; }
+  Handle state() const { return state_; }
   // Whether the kernel knows bfloat16; false after compilation with MPSOPS_NO_BFLOAT.
   bool bfloat() const { return bfloat_; }
 
  private:
   std::string name_;
-  bool bfloat_;
-  id<MTLComputePipelineState> state_;
+  Handle state_;
   uint32_t max_threads_;
   uint32_t static_memory_;
+  bool bfloat_;
 };
 
 // Families lock separately: while one compiles, the others go on.
@@ -51,13 +51,21 @@ class Family {
   static Family& find(std::string_view name);
 
  private:
-  id<MTLLibrary> library();  // under mutex_
+  // What a library is made from, best first. A GPU or compiler without bfloat must not lose the
+  // other dtypes, hence the last.
+  enum Form : uint8_t { kMetallib, kSource, kWithoutBfloat };
+  static constexpr std::array kForms = {kMetallib, kSource, kWithoutBfloat};
+
+  // Under mutex_, all of these.
+  const Compiled& library(Form form);
+  Compiled compile(bool bfloat) const;
   std::unique_ptr<Pipeline> make_pipeline(const std::string& name);
+  [[noreturn]] void throw_not_compiled();
+  [[noreturn]] void throw_no_pipeline(const std::string& name, const std::string& refusal) const;
 
   const Embedded& embedded_;
-  std::shared_mutex mutex_;
-  id<MTLLibrary> library_ = nil;
-  std::string no_bfloat_;  // why the library is without bfloat kernels
+  std::mutex mutex_;
+  std::array<std::optional<Compiled>, kForms.size()> libraries_;  // empty: not tried yet
   std::unordered_map<std::string, std::unique_ptr<Pipeline>> pipelines_;
 };
 

@@ -1,7 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "csrc/core/bindings.h"
-#include "csrc/metal/library.h"
+#include "csrc/metal/family.h"
 
 namespace mpsops {
 
