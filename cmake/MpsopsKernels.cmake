@@ -3,15 +3,17 @@ set(MPSOPS_METAL_DIR ${CMAKE_CURRENT_SOURCE_DIR}/metal)
 file(GLOB MPSOPS_METAL_SOURCES CONFIGURE_DEPENDS ${MPSOPS_METAL_DIR}/*.metal)
 file(GLOB_RECURSE MPSOPS_METAL_HEADERS CONFIGURE_DEPENDS ${MPSOPS_METAL_DIR}/*.h)
 
-# macOS: the flattened text of every family goes into the module, and its .metallib too where Apple's
-# offline compiler works (it comes with Xcode; the command line tools alone lack it).
+# The flattened text of every family goes into the module; on macOS its .metallib too, where Apple's offline
+# compiler works (it comes with Xcode; the command line tools alone lack it).
 function(mpsops_embed_kernels target torch)
   get_target_property(torch_root ${torch} MPSOPS_ROOT)
   set(flatten ${CMAKE_CURRENT_SOURCE_DIR}/python/mpsops/msl/flatten.py)
   set(embed ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed_kernels.py)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels/${torch})
   set(metal xcrun -sdk macosx metal -std=metal3.1 -fno-fast-math -mmacosx-version-min=14.0)
-  if(NOT DEFINED MPSOPS_METAL_COMPILER)
+  if(NOT APPLE)
+    set(MPSOPS_METAL_COMPILER OFF)
+  elseif(NOT DEFINED MPSOPS_METAL_COMPILER)
     file(WRITE ${folder}/probe.metal "kernel void probe(device bfloat* x) { x[0] = bfloat(1.0f); }\n")
     execute_process(
       COMMAND ${metal} -o ${folder}/probe.metallib ${folder}/probe.metal
@@ -23,7 +25,9 @@ function(mpsops_embed_kernels target torch)
     endif()
     set(MPSOPS_METAL_COMPILER ${found} CACHE BOOL "Compile kernels at build time with xcrun metal")
   endif()
-  message(STATUS "Kernels compiled at build time: ${MPSOPS_METAL_COMPILER}")
+  if(APPLE)
+    message(STATUS "Kernels compiled at build time: ${MPSOPS_METAL_COMPILER}")
+  endif()
 
   foreach(source IN LISTS MPSOPS_METAL_SOURCES)
     cmake_path(GET source STEM family)

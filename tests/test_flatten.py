@@ -213,7 +213,7 @@ def embed_kernels() -> ModuleType:
 HARNESS = r"""
 #include <cstdio>
 int main() {
-  for (const auto* family : mpsops::metal::embedded_families()) {
+  for (const auto* family : mpsops::embedded_families()) {
     for (const auto piece : family->source) {
       std::fwrite(piece.data(), 1, piece.size(), stdout);
     }

@@ -2,6 +2,9 @@
 
 #include <pybind11/stl.h>
 
+#include <map>
+
+#include "csrc/core/embedded.h"
 #include "csrc/core/kernel.h"
 #include "csrc/core/registry.h"
 
@@ -32,6 +35,14 @@ std::vector<std::string> dtype_names(const std::vector<at::ScalarType>& dtypes) 
   return names;
 }
 
+std::map<std::string, std::string> sources() {
+  std::map<std::string, std::string> texts;
+  for (const auto* family : embedded_families()) {
+    texts.emplace(family->name, family->source());
+  }
+  return texts;
+}
+
 }  // namespace
 
 void bind_registry(py::module_& m) {
@@ -58,6 +69,7 @@ void bind_registry(py::module_& m) {
     }
     return list;
   });
+  m.def("sources", &sources, "The flattened Metal source of each kernel family, by its name.");
 }
 
 }  // namespace mpsops

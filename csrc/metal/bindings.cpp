@@ -7,14 +7,6 @@ namespace mpsops {
 
 namespace {
 
-std::vector<std::string> families() {
-  std::vector<std::string> names;
-  for (const auto* family : metal::embedded_families()) {
-    names.emplace_back(family->name);
-  }
-  return names;
-}
-
 std::vector<std::string> kernels(const std::string& family) {
   return metal::Family::find(family).kernel_names();
 }
@@ -24,7 +16,6 @@ std::vector<std::string> kernels(const std::string& family) {
 void bind_runtime(pybind11::module_& m) {
   m.attr("runtime") = "metal";
   auto metal = m.def_submodule("metal");
-  metal.def("families", &families);
   metal.def("kernels", &kernels, "Compiles the family.",
             pybind11::call_guard<pybind11::gil_scoped_release>());
 }

@@ -30,10 +30,7 @@ Family& Family::find(std::string_view name) {
 }
 
 Compiled Family::compile(bool bfloat) const {
-  std::string source;
-  for (const auto piece : embedded_.source) {
-    source += piece;
-  }
+  const std::string source = embedded_.source();
   Compiled compiled = compiler().compile(source, bfloat);
   if (compiled.library == nullptr && !compiled.in_source) {
     // The service that compiles may have died. Taken for a lack of bfloat, that would be for good.

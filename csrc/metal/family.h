@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "csrc/core/embedded.h"
 #include "csrc/core/kernel.h"
 #include "csrc/metal/compiler.h"
-#include "csrc/metal/embedded.h"
 
 namespace mpsops::metal {
 

@@ -2,15 +2,25 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
-namespace mpsops::metal {
+namespace mpsops {
 
 struct Embedded {
   std::string_view name;
-  std::span<const std::string_view> source;   // the flattened text, in pieces
+  std::span<const std::string_view> pieces;    // the flattened text
   std::span<const unsigned char> metallib{};  // empty where the build had no Metal compiler
+
+  // What newLibraryWithSource is given.
+  std::string source() const {
+    std::string text;
+    for (const auto piece : pieces) {
+      text += piece;
+    }
+    return text;
+  }
 };
 
 // Filled before main() or, in a module, before dlopen() returns; constant from then on.
@@ -23,4 +33,4 @@ struct EmbeddedInit {
   explicit EmbeddedInit(const Embedded& family) { embedded_families().push_back(&family); }
 };
 
-}  // namespace mpsops::metal
+}  // namespace mpsops
