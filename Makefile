@@ -20,6 +20,8 @@ pip := $(python) -m pip --disable-pip-version-check --no-input
 sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl -name __pycache__ -prune -o -print)
 formatted = $(shell git ls-files -co --exclude-standard -- \
 	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'csrc/sim/msl/metal_*' 'metal/*.h' 'metal/*.metal')
+# actionlint looks for shellcheck in PATH, for the scripts inside workflows.
+lint_path = PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
@@ -38,6 +40,9 @@ lint: $(venv)/installed ## check layout, style and types
 	$(venv)/bin/ruff format --check .
 	$(venv)/bin/mypy
 	$(venv)/bin/clang-format --dry-run -Werror $(formatted)
+	$(lint_path) actionlint .github/workflows/*.yml
+	! $(lint_path) command -v shellcheck >/dev/null || $(lint_path) shellcheck .ci/run .github/scripts/*.sh
+	$(venv)/bin/zizmor --offline --quiet .github
 
 format: $(venv)/installed ## put all files into the agreed layout
 	$(venv)/bin/ruff check --fix .
