@@ -23,6 +23,8 @@ sources := CMakeLists.txt $(shell find cmake csrc metal python/mpsops/msl \( -na
 	-prune -o -print)
 formatted = $(shell git ls-files -co --exclude-standard -- \
 	'csrc/*.h' 'csrc/*.cpp' 'csrc/*.mm' 'csrc/sim/msl/metal_*' 'metal/*.h' 'metal/*.metal' 'cmake/*.h')
+# actionlint looks for shellcheck in PATH, for the scripts inside workflows.
+lint_path = PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
@@ -41,6 +43,9 @@ lint: $(venv)/installed ## check layout, style and types
 	$(venv)/bin/ruff format --check .
 	$(venv)/bin/mypy
 	$(venv)/bin/clang-format --dry-run -Werror $(formatted)
+	$(lint_path) actionlint .github/workflows/*.yml
+	! $(lint_path) command -v shellcheck >/dev/null || $(lint_path) shellcheck .ci/run .github/scripts/*.sh
+	$(venv)/bin/zizmor --offline --quiet .github
 
 format: $(venv)/installed ## put all files into the agreed layout
 	$(venv)/bin/ruff check --fix .
@@ -50,10 +55,10 @@ format: $(venv)/installed ## put all files into the agreed layout
 build: $(venv)/torch.txt ## build a wheel for the torch of .venv into dist/
 	$(pip) wheel --no-deps --wheel-dir dist --config-settings build-dir=build/wheel .
 
-cross-mac: $(venv)/installed ## on Linux: compile, link and audit the macOS wheel; CROSS_TORCH=all
+cross-mac: $(venv)/tools $(venv)/cross-tools ## on Linux: compile, link and audit the macOS wheel; CROSS_TORCH=all
 	$(python) cmake/macos/cross_build.py $(CROSS_TORCH) --build build/cross-mac --output dist
 
-audit: $(venv)/installed ## audit macOS wheels; WHEEL=dist/x.whl
+audit: $(venv)/cross-tools ## audit macOS wheels; WHEEL=dist/x.whl
 	$(python) cmake/macos/audit.py $(WHEEL) --downloads build/cross-mac/torch
 
 clean: ## remove what was built; .venv stays
@@ -76,6 +81,12 @@ $(venv)/torch.txt: | $(python)
 $(venv)/tools: pyproject.toml $(venv)/torch.txt
 	$(python) cmake/build_requires.py > $@.txt
 	$(pip) install --quiet --constraint $(venv)/torch.txt --requirement $@.txt
+	touch $@
+
+# For a look into a wheel, torch itself need not be there.
+$(venv)/cross-tools: pyproject.toml | $(python)
+	$(python) cmake/build_requires.py cross > $@.txt
+	$(pip) install --quiet --requirement $@.txt
 	touch $@
 
 $(venv)/installed: $(venv)/tools $(sources)

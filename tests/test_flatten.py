@@ -214,9 +214,8 @@ HARNESS = r"""
 #include <cstdio>
 int main() {
   for (const auto* family : mpsops::embedded_families()) {
-    for (const auto piece : family->source) {
-      std::fwrite(piece.data(), 1, piece.size(), stdout);
-    }
+    const auto source = family->source();
+    std::fwrite(source.data(), 1, source.size(), stdout);
     std::fwrite(family->metallib.data(), 1, family->metallib.size(), stdout);
   }
 }

@@ -27,7 +27,9 @@ import torch_wheel
 LARGEST_MODULE = 8 << 20
 RPATH = "@loader_path/../torch/lib"
 # Selectors that torch's own binaries do not send: of NSString and MTLCompileOptions, as Apple documents them.
-OTHER_SELECTORS = {"initWithBytes:length:encoding:", "setFastMathEnabled:", "setPreprocessorMacros:"}
+OTHER_SELECTORS = {
+    *("initWithBytes:length:encoding:", "isEqualToString:", "setFastMathEnabled:", "setPreprocessorMacros:"),
+}
 # A path from the root that is not the system's, in any string: `"/home/me/x.cpp"`.
 ABSOLUTE_PATH = re.compile(rb"(?<![\w.>*/:@)\]-])/(?!usr/lib/|System/|dev/)[A-Za-z][\w.+-]*/[\w.+/-]+")
 

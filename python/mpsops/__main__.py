@@ -1,8 +1,11 @@
 """``python -m mpsops``: the ops that mpsops implements, and where each stands in the installed torch."""
 
 import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
 
-from mpsops import OpRow, ops
+from mpsops import _C, OpRow, ops
 
 
 def markdown(rows: list[OpRow]) -> str:
@@ -27,11 +30,37 @@ def plain(rows: list[OpRow]) -> str:
     return "\n".join(f"{row.name:{width}}  {row.state:8}  {row.reason}" for row in rows)
 
 
+def write_sources(folder: Path) -> str:
+    """Writes ``<family>.metal`` for each family; returns the line that compiles them all on a Mac."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = _C.sources()
+    for family, text in texts.items():
+        (folder / f"{family}.metal").write_text(text, encoding="utf-8")
+    compiler = "xcrun -sdk macosx metal -std=metal3.1 -fno-fast-math -c -o /dev/null"
+    return (
+        f"{len(texts)} families in {folder}. With Xcode, this compiles them:\n"
+        f'for f in {folder}/*.metal; do {compiler} "$f" || echo "FAILED: $f"; done'
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mpsops", description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="by family, as a table for a document")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--markdown", action="store_true", help="by family, as a table for a document")
+    shape.add_argument("--json", action="store_true", help="for other programs")
+    shape.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FOLDER",
+        help="instead, write the Metal source of every kernel family, as Apple's compiler gets it",
+    )
     options = parser.parse_args()
-    print(markdown(ops()) if options.markdown else plain(ops()))
+    if options.sources is not None:
+        print(write_sources(options.sources))
+    elif options.json:
+        print(json.dumps([asdict(row) for row in ops()], indent=1))
+    else:
+        print(markdown(ops()) if options.markdown else plain(ops()))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@
 
 namespace {
 
-using mpsops::metal::Embedded;
-using mpsops::metal::EmbeddedInit;
+using mpsops::Embedded;
+using mpsops::EmbeddedInit;
 
 // An embedded family of one piece of source, or more, and perhaps a metallib.
 struct Source {
