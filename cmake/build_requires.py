@@ -1,4 +1,4 @@
-"""Prints what the build needs besides torch and a C++ compiler, or an extra of mpsops, one requirement a line."""
+"""Prints what the build needs besides torch and a C++ compiler, or an extra, one requirement a line."""
 
 import sys
 import tomllib

@@ -244,3 +244,13 @@ def test_tag() -> None:
     tag = audit.read_tag("mpsops-0.1.0-cp313-cp313-macosx_15_0_arm64.whl")
     assert tag == audit.Tag("3.13", (15, 0), "ARM64")
     assert tag.suffix == ".cpython-313-darwin.so"
+
+
+def test_builds_on_a_mac_do_not_see_the_stubs() -> None:
+    """Only the toolchain file of the cross-build names them, and only the cross-build names that."""
+    root = Path(audit.__file__).parents[2]
+    texts = {path: path.read_text() for path in root.glob("cmake/**/*.cmake")}
+    texts |= {path: path.read_text() for path in [root / "CMakeLists.txt", root / "pyproject.toml"]}
+    naming = [path.name for path, text in texts.items() if "stubs" in text]
+    assert naming == ["toolchain.cmake"]
+    assert not any("toolchain.cmake" in text for path, text in texts.items() if path.parent.name != "macos")

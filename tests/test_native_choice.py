@@ -1,7 +1,9 @@
 """Which native module a torch gets, and what a user is told where there is none. No Mac is needed."""
 
 import pytest
+import torch
 
+from mpsops import _native
 from mpsops._mac import Machine
 from mpsops._native import choose
 
@@ -59,3 +61,17 @@ def test_torch_without_mps_on_a_mac() -> None:
 
 def test_torch_without_mps_elsewhere() -> None:
     assert choose("2.13.0", False, BUILT, LINUX) == "_C_torch213"
+
+
+def test_a_module_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dynamic linker's words, and what the module was built against."""
+
+    def fail(name: str, package: str) -> None:
+        raise ImportError("Symbol not found: __ZN2at3mps")
+
+    monkeypatch.setattr(_native.importlib, "import_module", fail)
+    with pytest.raises(ImportError, match="Symbol not found") as raised:
+        _native.load(torch.__version__, has_mps=True)
+    (note,) = raised.value.__notes__
+    assert note.startswith("mpsops was built against torch 2.")
+    assert note.endswith(f"this is torch {torch.__version__}")
