@@ -10,7 +10,7 @@ namespace mpsops {
 
 struct Embedded {
   std::string_view name;
-  std::span<const std::string_view> pieces;    // the flattened text
+  std::span<const std::string_view> pieces;   // the flattened text
   std::span<const unsigned char> metallib{};  // empty where the build had no Metal compiler
 
   // What newLibraryWithSource is given.
