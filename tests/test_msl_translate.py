@@ -56,6 +56,29 @@ kernel void dot(device int* out, uint i [[thread_position_in_grid]]) { out[i] = 
         assert out.tolist() == [value] * 3, name
 
 
+def test_declarations_around_comparisons_and_arrays() -> None:
+    library = compile_kernels(
+        """
+template <int N, enable_if_t<(N < 4), bool> = true>
+inline void fill(thread int (&values)[N], int value) {
+  for (int i = 0; i < N; ++i) values[i] = value;
+}
+template <typename T>
+inline void clear(thread T (&values)[3]) { values[2] = T(0); }
+kernel void k(device int* out, uint i [[thread_position_in_grid]]) {
+  int values[3];
+  fill(values, 7);
+  clear(values);
+  out[i] = values[i];
+}
+""",
+        "arrays.metal",
+    )
+    out = torch.zeros(3, dtype=torch.int32, device="mps")
+    library["k"](out, threads=3)
+    assert out.tolist() == [7, 7, 0]
+
+
 def test_parameters() -> None:
     library = compile_kernels(
         """

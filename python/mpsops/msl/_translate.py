@@ -203,8 +203,13 @@ class _Translator:
         if header[:1] == ["namespace"] or header[:2] == ["inline", "namespace"] or header[:1] == ["extern"]:
             return "namespace"
         depth = 0
+        parens = 0  # within template arguments, where < and > compare
         for i, text in enumerate(header):
-            if text == "<":
+            if depth and text in "()":
+                parens += 1 if text == "(" else -1
+            elif parens:
+                continue
+            elif text == "<":
                 depth += 1
             elif text == ">":
                 depth -= 1
@@ -592,8 +597,8 @@ class _Translator:
             return
         if before.text in ("=",) and begin >= 3 and tokens[begin - 3].text == "using":
             return
-        # T (*name)(...) declares a function pointer.
-        if tokens[behind + 1].text in ("*", "&") and self.is_mark(self.match[behind] + 1, "("):
+        # T (*name)(...) declares a function pointer, T (&name)[...] a reference to an array.
+        if tokens[behind + 1].text in ("*", "&") and tokens[self.match[behind] + 1].text in ("(", "["):
             return
         self.insert(tokens[begin].start, "::mpsops_msl::make<")
         self.insert(tokens[behind].start, ">")
