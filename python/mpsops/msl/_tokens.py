@@ -50,8 +50,8 @@ class Source:
         return TranslateError(f"{self.where(token.start)}: error: {message}")
 
 
-def scan(text: str, system: str) -> Source:
-    """Tokens of `text`; what line markers place below the folder `system` has none."""
+def scan(text: str, system: str | tuple[str, ...]) -> Source:
+    """Tokens of `text`; what line markers place below the folders `system` has none."""
     source = Source(text)
     hidden = False
     stack: list[int] = []
