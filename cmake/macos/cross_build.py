@@ -1,4 +1,4 @@
-"""Builds mpsops' macOS wheel on Linux, from its source distribution, and audits it.
+"""Builds mpsops' macOS wheel on Linux, from its source distribution; checks its kernels, and audits it.
 
 The CMake build is the real one, with the clang of the package `ziglang`, the headers and libraries of torch's
 macOS wheels, and stubs in place of Apple's SDK. It proves that the Objective-C++ compiles and that all of it
@@ -8,6 +8,7 @@ links; nothing runs.
 from __future__ import annotations
 
 import argparse
+import importlib
 import subprocess
 import sys
 import sysconfig
@@ -87,6 +88,25 @@ def build_wheel(source: Path, output: Path, config: dict[str, str]) -> Path:
     return target
 
 
+def check_kernels(build: Path, versions: list[str]) -> list[str]:
+    """What Apple's compiler would reject in the texts that the modules carry, headers of torch included."""
+    sys.path.insert(0, str(HERE.parent))
+    package = importlib.import_module("compile_kernels").load(
+        "mpsops_msl", torch_wheel.ROOT / "python/mpsops/msl"
+    )
+    strict = importlib.import_module(f"{package.__name__}.strict")
+    folders = ["mpsops_torch" + "".join(version.split(".")[:2]) for version in versions]
+    texts = [path for folder in folders for path in sorted(build.glob(f"kernels/{folder}/*.metal"))]
+    findings = [
+        f"{path.parent.name}: {finding}"
+        for path in texts
+        for defines in ((), ("MPSOPS_NO_BFLOAT",))
+        for finding in strict.check(path.read_text(), f"metal/{path.name}", defines=defines)
+    ]
+    print(f"checked {len(texts)} kernel families")
+    return findings
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("versions", nargs="+", help="versions of torch, or `all` that mpsops supports")
@@ -105,7 +125,9 @@ def main() -> int:
     unpack_source(build / "source")
     config = settings(roots, libraries) | {"build-dir": str(build / "cmake")}
     wheel = build_wheel(build / "source", options.output.resolve(), config)
-    return audit.main([str(wheel), "--downloads", str(downloads)])
+    findings = check_kernels(build / "cmake", versions)
+    print(*findings, sep="\n", end="\n" if findings else "")
+    return audit.main([str(wheel), "--downloads", str(downloads)]) or bool(findings)
 
 
 if __name__ == "__main__":
