@@ -36,12 +36,11 @@ def main() -> None:
         # TensorIterator compares devices itself, and lets CPU scalars pass.
         check = "NoCheck" not in (entry.get("device_check"), out.get("device_check"))
         check = check and "structured_inherits" not in out
-        seeded = "nondeterministic_seeded" in str(entry.get("tags", ""))
-        rows.append((name, "MPS" in keys, "SparseMPS" in keys, check, seeded, False))
+        rows.append((name, "MPS" in keys, "SparseMPS" in keys, check, False))
     native = {name for name, dense, *_ in rows if dense}
     rows = [row for row in rows if row[1] or row[2]]
     rows += [
-        (name, True, False, True, False, True)
+        (name, True, False, True, True)
         for name, kernel in ALWAYS_CPU.items()
         if name in entries and kernel not in native
     ]

@@ -13,6 +13,8 @@ ERROR = (
     "fallback for this op. WARNING: this will be slower than running natively on MPS."
 )
 PROGRAM = """
+    import os
+    os.environ["MPSOPS_CPU_PATH"] = "0"
     install()
     x = torch.eye(2, device="mps")
     try:

@@ -36,4 +36,11 @@ inline void check_same_device(
   }
 }
 
+// Metal has no double: what torch says when something would have to be one on MPS.
+inline void check_representable(at::ScalarType dtype) {
+  TORCH_CHECK_TYPE(dtype != at::kDouble && dtype != at::kComplexDouble,
+                   "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't "
+                   "support float64. Please use float32 instead.");
+}
+
 }  // namespace mpsops

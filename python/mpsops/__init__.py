@@ -19,11 +19,21 @@ if TYPE_CHECKING:
 else:
     _C = _load(torch.__version__, torch.backends.mps.is_built())
 
-from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts
+from ._patching import (
+    CpuPathCalls,
+    OpRow,
+    autopatch,
+    cpu_path_calls,
+    disable,
+    enable,
+    ops,
+    patched,
+    reset_counts,
+)
 
 __version__ = "0.1.0"
 
-__all__ = ["OpRow", "disable", "enable", "ops", "patched", "reset_counts"]
+__all__ = ["CpuPathCalls", "OpRow", "cpu_path_calls", "disable", "enable", "ops", "patched", "reset_counts"]
 
 if os.environ.get("MPSOPS_SIMULATOR", "0") not in {"", "0"}:
     from . import simulator as _simulator

@@ -115,13 +115,16 @@ def _select(names: tuple[str, ...], policies: tuple[Policy, ...]) -> "list[_C.Op
     return list(selected.values())
 
 
-def enable(*names: str) -> None:
-    """Register mpsops' kernels on the MPS dispatch key.
+def enable(*names: str, cpu_path: bool | None = None) -> None:
+    """Register mpsops' kernels on the MPS dispatch key, and the CPU path for ops without any kernel there.
 
     Args:
         names: ops (``"mode"``, ``"aten::mode"``), single overloads (``"mode.values"``) or families
             (``"adaptive_avg_pool"``). None given: all of policy ``missing`` and ``partial``.
             Ops of policy ``faster`` are enabled only by name.
+        cpu_path: whether ops with a CPU kernel and none on MPS run on the CPU, on the memory that GPU and CPU
+            share. By default, without ``names``: yes, unless ``MPSOPS_CPU_PATH=0`` is in the environment;
+            with ``names``: as it was. It covers the ops that torch knows at the time of the call.
 
     An op of policy ``missing`` that the running torch has on MPS stays torch's. Enabling twice is the
     same as once.
@@ -135,35 +138,51 @@ def enable(*names: str) -> None:
             "mpsops.enable: torch must have an MPS device, got none "
             "(on Linux: mpsops.simulator.install() makes a simulated one)"
         )
-    for op in _select(names, DEFAULT_POLICIES):
+    selected = _select(names, DEFAULT_POLICIES)
+    if cpu_path is None and not names:
+        cpu_path = os.environ.get("MPSOPS_CPU_PATH", "1") != "0"
+    for op in selected:
         if _wanted(op):
             op.enable()
+    if cpu_path is not None:
+        _set_cpu_path(cpu_path)
+
+
+def _set_cpu_path(on: bool) -> None:
+    if on:
+        _C.cpu_path_enable()
+    else:
+        _C.cpu_path_disable()
 
 
 def disable(*names: str) -> None:
     """Take mpsops' kernels off the MPS dispatch key again; torch is as it was before.
 
     Args:
-        names: as in :func:`enable`. None given: every op that is enabled.
+        names: as in :func:`enable`. None given: every op that is enabled, and the CPU path.
 
     Raises:
         ValueError: a name selects nothing; then nothing was changed.
     """
     for op in _select(names, ("missing", "partial", "faster")):
         op.disable()
+    if not names:
+        _set_cpu_path(False)
 
 
 @contextmanager
-def patched(*names: str) -> Iterator[None]:
+def patched(*names: str, cpu_path: bool | None = None) -> Iterator[None]:
     """Enable ops (as :func:`enable`) for the length of a ``with`` block, then restore what was.
 
     Registration is per process: other threads see it too.
     """
     before = {op.name for op in _C.ops() if op.enabled}
-    enable(*names)
+    cpu_path_before = _C.cpu_path_enabled()
+    enable(*names, cpu_path=cpu_path)
     try:
         yield
     finally:
+        _set_cpu_path(cpu_path_before)
         for op in _C.ops():
             if op.name in before:
                 op.enable()
@@ -171,10 +190,29 @@ def patched(*names: str) -> Iterator[None]:
                 op.disable()
 
 
+@dataclass(frozen=True)
+class CpuPathCalls:
+    """What an op cost on the CPU path.
+
+    Attributes:
+        calls: how often it ran there since the last :func:`reset_counts`.
+        bytes_copied: of results that a CPU kernel had put into other memory; 0 for nearly all ops.
+    """
+
+    calls: int
+    bytes_copied: int
+
+
+def cpu_path_calls() -> dict[str, CpuPathCalls]:
+    """The ops that ran on the CPU path in this process, by name: ``{"aten::take": ...}``."""
+    return {name: CpuPathCalls(*counts) for name, counts in _C.cpu_path_calls().items()}
+
+
 def reset_counts() -> None:
-    """Set ``calls`` and ``dispatches`` of every op back to zero."""
+    """Set the counts of every op, and of the CPU path, back to zero."""
     for op in _C.ops():
         op.reset_counts()
+    _C.cpu_path_reset_calls()
 
 
 def autopatch() -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "host_address",
     "install",
     "is_installed",
+    "private_memory",
     "reset_counts",
     "schedule",
     "stand_in_calls",
@@ -133,6 +134,16 @@ def without_execution() -> Iterator[None]:
         yield
     finally:
         _C.simulator_set_executing(True)
+
+
+@contextmanager
+def private_memory() -> Iterator[None]:
+    """Let the device say, inside a ``with`` block, that the host cannot reach its memory."""
+    _C.device.set_shared_memory(False)
+    try:
+        yield
+    finally:
+        _C.device.set_shared_memory(True)
 
 
 def check_memory(tensor: torch.Tensor) -> None:

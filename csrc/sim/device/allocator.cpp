@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -34,6 +35,8 @@ size_t scaled(size_t bytes, double ratio) {
   return ratio == 0.0 ? std::numeric_limits<size_t>::max()
                       : static_cast<size_t>(ratio * static_cast<double>(bytes));
 }
+
+std::atomic<bool> shared{true};
 
 class SimulatedAllocator final : public at::mps::IMPSAllocator {
  public:
@@ -110,7 +113,9 @@ class SimulatedAllocator final : public at::mps::IMPSAllocator {
     const auto* base = static_cast<const std::byte*>(find_allocation(pointer).device);
     return static_cast<id_t>(reinterpret_cast<uintptr_t>(base) / 256);
   }
-  bool isSharedBuffer(const void* pointer) const override { return is_device_pointer(pointer); }
+  bool isSharedBuffer(const void* pointer) const override {
+    return shared && is_device_pointer(pointer);
+  }
 
   c10::DataPtr allocScalarBufferWithValue(void* value, size_t size) const override {
     auto pointer = allocator().allocate(size);
@@ -192,6 +197,10 @@ class SimulatedAllocator final : public at::mps::IMPSAllocator {
 };
 
 }  // namespace
+
+void set_shared_memory(bool on) {
+  shared = on;
+}
 
 at::mps::IMPSAllocator& allocator() {
   static auto* instance = new SimulatedAllocator();

@@ -42,6 +42,7 @@ void bind_device(pybind11::module_& m) {
       return pybind11::reinterpret_steal<pybind11::object>(torch::createPyObject(alias));
     });
   });
+  device.def("set_shared_memory", &set_shared_memory);
   device.def("check_guard", [](uintptr_t pointer) {
     plain_errors([&] { check_guard(find_allocation(reinterpret_cast<const void*>(pointer))); });
   });

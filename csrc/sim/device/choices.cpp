@@ -5,7 +5,7 @@
 #include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/_scaled_dot_product_attention_math_for_mps.h>
 
-#include "csrc/sim/device/alias.h"
+#include "csrc/sim/device/composed_call.h"
 #include "csrc/sim/device/install.h"
 
 namespace mpsops::sim {

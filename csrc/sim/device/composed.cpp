@@ -5,7 +5,7 @@
 #include <ATen/ops/max_pool2d_with_indices.h>
 #include <ATen/ops/max_pool2d_with_indices_backward.h>
 
-#include "csrc/sim/device/alias.h"
+#include "csrc/sim/device/composed_call.h"
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/limits.h"
 

@@ -9,9 +9,9 @@
 
 #include <cstring>
 
+#include "csrc/core/checks.h"
 #include "csrc/sim/device/allocator.h"
 #include "csrc/sim/device/install.h"
-#include "csrc/sim/device/limits.h"
 #include "csrc/sim/device/memory.h"
 
 namespace mpsops::sim {

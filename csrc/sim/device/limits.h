@@ -3,19 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
-#include <c10/core/ScalarType.h>
-#include <c10/util/Exception.h>
 
 #include <string>
 
 namespace mpsops::sim {
-
-// Metal has no double.
-inline void check_representable(c10::ScalarType dtype) {
-  TORCH_CHECK_TYPE(dtype != c10::ScalarType::Double && dtype != c10::ScalarType::ComplexDouble,
-                   "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't "
-                   "support float64. Please use float32 instead.");
-}
 
 // Throws what torch's kernel throws for arguments that it does not take.
 using Limit = void (*)(const c10::IValue* arguments);

@@ -1,21 +1,15 @@
 // Ops that stock torch has on MPS: computed by the CPU kernel on the memory of the device.
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/List.h>
 #include <ATen/core/op_registration/adaption.h>
-#include <ATen/mps/MPSGeneratorImpl.h>
 #include <torch/csrc/jit/frontend/function_schema_parser.h>
 
-#include <mutex>
 #include <unordered_map>
 
-#include "csrc/sim/device/alias.h"
+#include "csrc/core/on_host.h"
 #include "csrc/sim/device/counters.h"
 #include "csrc/sim/device/fallback.h"
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/limits.h"
 #include "csrc/sim/device/stock_ops.h"
-#include "csrc/sim/mix.h"
 
 namespace mpsops::sim {
 
@@ -104,84 +98,6 @@ void check_devices(const OperatorHandle& op, const StockOp& stock, const Stack& 
   }
 }
 
-// Advances the MPS generator and gives the seed of the CPU generator that stands in for it.
-uint64_t draw_seed(const std::optional<at::Generator>& generator) {
-  auto* impl = at::get_generator_or_default<at::MPSGeneratorImpl>(
-      generator, at::mps::detail::getDefaultMPSGenerator());
-  const std::scoped_lock lock(impl->mutex_);
-  const uint64_t offset = impl->get_offset();
-  impl->set_offset(offset + 4);
-  return mix(impl->current_seed() ^ mix(offset));
-}
-
-// For kernels without a generator argument: the CPU's default generator, put back afterwards.
-class BorrowedDefaultGenerator {
- public:
-  explicit BorrowedDefaultGenerator(uint64_t seed) : borrowed_(mutex()) {
-    at::Generator generator = at::detail::getDefaultCPUGenerator();
-    const std::scoped_lock lock(generator.mutex());
-    saved_ = generator.get_state();
-    generator.set_current_seed(seed);
-  }
-  ~BorrowedDefaultGenerator() {
-    at::Generator generator = at::detail::getDefaultCPUGenerator();
-    const std::scoped_lock lock(generator.mutex());
-    generator.set_state(saved_);
-  }
-  BorrowedDefaultGenerator(const BorrowedDefaultGenerator&) = delete;
-  BorrowedDefaultGenerator& operator=(const BorrowedDefaultGenerator&) = delete;
-
- private:
-  static std::recursive_mutex& mutex() {
-    static std::recursive_mutex instance;
-    return instance;
-  }
-  std::scoped_lock<std::recursive_mutex> borrowed_;
-  at::Tensor saved_;
-};
-
-IValue to_cpu(Aliases& aliases, const IValue& value) {
-  if (value.isTensor()) {
-    return aliases.to_cpu(value.toTensor());
-  }
-  if (value.isTensorList()) {
-    c10::List<at::Tensor> result;
-    for (const at::Tensor& tensor : value.toTensorList()) {
-      result.push_back(aliases.to_cpu(tensor));
-    }
-    return result;
-  }
-  if (value.isList()) {
-    const auto list = value.toList();
-    if (list.elementType()->kind() != c10::TypeKind::OptionalType) {
-      return value;
-    }
-    c10::impl::GenericList result(list.elementType());
-    for (const IValue& element : value.toListRef()) {
-      result.push_back(to_cpu(aliases, element));
-    }
-    return result;
-  }
-  if (value.isDevice() && value.toDevice().is_mps()) {
-    return c10::Device(c10::kCPU);
-  }
-  return value;
-}
-
-IValue to_device(Aliases& aliases, const IValue& value) {
-  if (value.isTensor()) {
-    return aliases.to_device(value.toTensor());
-  }
-  if (value.isTensorList()) {
-    c10::List<at::Tensor> result;
-    for (const at::Tensor& tensor : value.toTensorList()) {
-      result.push_back(aliases.to_device(tensor));
-    }
-    return result;
-  }
-  return value;
-}
-
 void stand_in(const OperatorHandle& op, Stack* stack) {
   const Entry& entry = table().at(op.operator_name());
   const auto& schema = op.schema();
@@ -192,28 +108,7 @@ void stand_in(const OperatorHandle& op, Stack* stack) {
   }
   count_stand_in(op);
 
-  const at::AutoDispatchBelowADInplaceOrView below;
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  Aliases aliases;
-  std::optional<BorrowedDefaultGenerator> borrowed;
-  bool has_generator = false;
-  for (size_t i = 0; i < schema.arguments().size(); ++i) {
-    IValue& value = (*stack)[first + i];
-    if (schema.arguments()[i].name() == "generator") {
-      has_generator = true;
-      value = at::detail::createCPUGenerator(draw_seed(value.toOptional<at::Generator>()));
-    } else {
-      value = to_cpu(aliases, value);
-    }
-  }
-  if (entry.stock->seeded && !has_generator) {
-    borrowed.emplace(draw_seed(std::nullopt));
-  }
-  op.callBoxed(stack);
-  aliases.write_back();
-  for (size_t i = stack->size() - schema.returns().size(); i < stack->size(); ++i) {
-    (*stack)[i] = to_device(aliases, (*stack)[i]);
-  }
+  run_on_host(op, stack);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ struct StockOp {
   bool dense;         // has a kernel on the key MPS
   bool sparse;        // has a kernel on the key SparseMPS
   bool device_check;  // tensors must be on one device; otherwise CPU scalars may take part
-  bool seeded;        // draws random numbers
   bool always_cpu;    // torch itself runs it on the CPU, with copies and a warning
 };
 

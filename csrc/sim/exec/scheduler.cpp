@@ -11,7 +11,7 @@
 #include <numeric>
 
 #include "csrc/sim/exec/worker.h"
-#include "csrc/sim/mix.h"
+#include "csrc/core/mix.h"
 
 namespace mpsops::sim {
 

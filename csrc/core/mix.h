@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace mpsops::sim {
+namespace mpsops {
 
 inline uint64_t mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
@@ -12,4 +12,4 @@ inline uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-}  // namespace mpsops::sim
+}  // namespace mpsops
