@@ -34,7 +34,8 @@ ALSO = {
         *("_MTLLibraryErrorDomain", "_OBJC_CLASS_$_MTLCompileOptions"),
     },
     # operator delete with a size: clang calls it on macOS 10.12 and newer (AlignedAllocation.h).
-    "/usr/lib/libc++.1.dylib": {"__ZdlPvm", "__ZdlPvmSt11align_val_t"},
+    # std::uncaught_exceptions: macOS 10.12, says _LIBCPP_AVAILABILITY_UNCAUGHT_EXCEPTIONS of older libc++.
+    "/usr/lib/libc++.1.dylib": {"__ZdlPvm", "__ZdlPvmSt11align_val_t", "__ZSt19uncaught_exceptionsv"},
     # zig's compiler_rt; Apple's own asks the system for its version in the same way.
     LIBSYSTEM: {"__availability_version_check", "_sys_icache_invalidate"},
 }

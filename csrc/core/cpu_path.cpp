@@ -14,6 +14,7 @@
 #include "csrc/core/on_host.h"
 #include "csrc/core/registry.h"
 #include "csrc/core/sparse_compressed.h"
+#include "csrc/core/trace.h"
 
 namespace mpsops::cpu_path {
 
@@ -98,7 +99,9 @@ void run(const OperatorHandle& op, Stack* stack) {
   }
   at::detail::getMPSHooks().deviceSynchronize();
   const HostMemoryGuard results_stay;
-  count(op, run_on_host(op, stack));
+  const uint64_t bytes_copied = run_on_host(op, stack);
+  count(op, bytes_copied);
+  note_cpu_path(bytes_copied);
 }
 
 bool has(const OperatorHandle& op, DispatchKey key) {

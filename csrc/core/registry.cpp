@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "csrc/core/kernel.h"
+#include "csrc/core/trace.h"
 
 namespace mpsops {
 
@@ -90,6 +91,7 @@ void Op::reset_counts() {
 Running::Running(Op& op) : outer_(running_op) {
   running_op = &op;
   op.calls_.fetch_add(1, std::memory_order_relaxed);
+  note_kernel();
 }
 
 Running::~Running() {

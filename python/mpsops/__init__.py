@@ -30,10 +30,23 @@ from ._patching import (
     patched,
     reset_counts,
 )
+from .tracing import Trace, TraceRow, trace
 
 __version__ = "0.1.0"
 
-__all__ = ["CpuPathCalls", "OpRow", "cpu_path_calls", "disable", "enable", "ops", "patched", "reset_counts"]
+__all__ = [
+    "CpuPathCalls",
+    "OpRow",
+    "Trace",
+    "TraceRow",
+    "cpu_path_calls",
+    "disable",
+    "enable",
+    "ops",
+    "patched",
+    "reset_counts",
+    "trace",
+]
 
 if os.environ.get("MPSOPS_SIMULATOR", "0") not in {"", "0"}:
     from . import simulator as _simulator
