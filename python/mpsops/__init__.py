@@ -10,14 +10,17 @@ On Linux there is no MPS device; ``MPSOPS_SIMULATOR=1`` or :func:`mpsops.simulat
 import os
 from typing import TYPE_CHECKING
 
-import torch  # loads libtorch, which the native module links against
+from ._startup import explained
 
-from ._native import load as _load
+with explained():
+    import torch  # loads libtorch, which the native module links against
 
-if TYPE_CHECKING:
-    from . import _C as _C
-else:
-    _C = _load(torch.__version__, torch.backends.mps.is_built())
+    from ._native import load as _load
+
+    if TYPE_CHECKING:
+        from . import _C as _C
+    else:
+        _C = _load(torch.__version__, torch.backends.mps.is_built())
 
 from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts
 
