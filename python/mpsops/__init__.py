@@ -22,11 +22,12 @@ with explained():
     else:
         _C = _load(torch.__version__, torch.backends.mps.is_built())
 
+from ._model_coverage import Coverage, coverage
 from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts
 
 __version__ = "0.1.0"
 
-__all__ = ["OpRow", "disable", "enable", "ops", "patched", "reset_counts"]
+__all__ = ["Coverage", "OpRow", "coverage", "disable", "enable", "ops", "patched", "reset_counts"]
 
 if os.environ.get("MPSOPS_SIMULATOR", "0") not in {"", "0"}:
     from . import simulator as _simulator
