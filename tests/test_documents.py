@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import mpsops
-from mpsops.__main__ import markdown
+from mpsops.cli.ops import markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

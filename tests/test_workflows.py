@@ -136,7 +136,11 @@ def test_ops_that_did_not_change() -> None:
 
 def test_ops_from_the_registry(tmp_path: Path) -> None:
     listing = subprocess.run(
-        [sys.executable, "-m", "mpsops", "--json"], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", "mpsops", "ops", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     (tmp_path / "ops.json").write_text(listing.stdout)
     arguments = [str(tmp_path / "ops.json")] * 2

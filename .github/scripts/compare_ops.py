@@ -1,4 +1,4 @@
-"""compare_ops.py BEFORE AFTER: what torch came to have, from two `python -m mpsops --json`, as Markdown."""
+"""compare_ops.py BEFORE AFTER: what torch came to have, from two `mpsops ops --json`, as Markdown."""
 
 import json
 import sys

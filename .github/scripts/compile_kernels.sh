@@ -7,7 +7,7 @@ sources=$(mktemp -d)
 # Since Xcode 26 the compiler is a component of its own.
 xcrun -sdk macosx metal --version || xcodebuild -downloadComponent MetalToolchain
 
-.venv/bin/python -m mpsops --sources "$sources"
+.venv/bin/python -m mpsops sources "$sources"
 failed=0
 for source in "$sources"/*.metal; do
   echo "== $(basename "$source")"

@@ -13,5 +13,6 @@ for minor in ${2:-$(python3 "$scripts/versions.py" torch)}; do
   "$environment/bin/python" -m pip install --quiet "torch==$minor.*" numpy
   "$environment/bin/python" -m pip install --quiet "$file"
   "$environment/bin/python" "$scripts/smoke.py"
+  "$environment/bin/mpsops" doctor
   rm -rf "$environment"
 done

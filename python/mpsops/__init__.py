@@ -10,15 +10,19 @@ On Linux there is no MPS device; ``MPSOPS_SIMULATOR=1`` or :func:`mpsops.simulat
 import os
 from typing import TYPE_CHECKING
 
-import torch  # loads libtorch, which the native module links against
+from ._startup import explained
 
-from ._native import load as _load
+with explained():
+    import torch  # loads libtorch, which the native module links against
 
-if TYPE_CHECKING:
-    from . import _C as _C
-else:
-    _C = _load(torch.__version__, torch.backends.mps.is_built())
+    from ._native import load as _load
 
+    if TYPE_CHECKING:
+        from . import _C as _C
+    else:
+        _C = _load(torch.__version__, torch.backends.mps.is_built())
+
+from ._model_coverage import Coverage, coverage
 from ._patching import (
     CpuPathCalls,
     OpRow,
@@ -35,10 +39,12 @@ from .tracing import Trace, TraceRow, trace
 __version__ = "0.1.0"
 
 __all__ = [
+    "Coverage",
     "CpuPathCalls",
     "OpRow",
     "Trace",
     "TraceRow",
+    "coverage",
     "cpu_path_calls",
     "disable",
     "enable",

@@ -47,7 +47,7 @@ class OpRow:
     dispatches: int
 
 
-def _has_mps() -> bool:
+def has_mps() -> bool:
     # is_built() first: asking for availability settles it for good, and the simulator may come later.
     return torch.backends.mps.is_built() and torch.backends.mps.is_available()
 
@@ -67,7 +67,7 @@ def _state(op: "_C.Op") -> tuple[State, str]:
         return "enabled", op.reason
     if op.policy == "missing" and op.native:
         return "native", f"torch {version} has its own MPS kernel"
-    if not _has_mps():
+    if not has_mps():
         return "disabled", "no MPS device in this process"
     if op.policy == "faster":
         return "disabled", "opt-in: mpsops.enable() by name"
@@ -133,7 +133,7 @@ def enable(*names: str, cpu_path: bool | None = None) -> None:
         ValueError: a name selects nothing; then nothing was changed.
         RuntimeError: the process has no MPS device.
     """
-    if not _has_mps():
+    if not has_mps():
         raise RuntimeError(
             "mpsops.enable: torch must have an MPS device, got none "
             "(on Linux: mpsops.simulator.install() makes a simulated one)"
@@ -220,5 +220,5 @@ def autopatch() -> None:
 
     ``MPSOPS_AUTOPATCH=0`` in the environment turns it off.
     """
-    if os.environ.get("MPSOPS_AUTOPATCH", "1") != "0" and _has_mps():
+    if os.environ.get("MPSOPS_AUTOPATCH", "1") != "0" and has_mps():
         enable()

@@ -12,6 +12,8 @@ from mpsops.tracing.rows import Sort
 
 from .script import run_module, run_script, show_error
 
+EXIT_STATUS = "Exit status: that of the program."
+
 # What follows the program's name is the program's.
 CONTEXT_SETTINGS: dict[str, Any] = {"allow_interspersed_args": False}
 
@@ -63,10 +65,3 @@ def show(recorded: Trace, sort: Sort, limit: int) -> None:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     console.rule("mpsops trace", style="dim")
     console.print(recorded.table(sort, limit))
-
-
-def main(arguments: list[str]) -> None:
-    """``run`` alone, as a command line of its own."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(context_settings=CONTEXT_SETTINGS)(run)
-    app(arguments, prog_name="python -m mpsops run")

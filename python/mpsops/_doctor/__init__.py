@@ -1,0 +1,1 @@
+"""Whether mpsops can work here, and does."""

@@ -1,0 +1,82 @@
+"""Samples from an op's schema alone: arguments are tried until the CPU takes them."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mpsops import OpRow
+
+from .sample import Sample, tensors
+
+_SHAPES = ((4, 6), (5, 5), (2, 3, 8, 9), (2, 3, 5, 6, 7))
+_TRIES = 400
+_WORDS = ("sum", "mean", "max")
+
+
+def _overload(name: str) -> Any:
+    op, _, overload = name.removeprefix("aten::").partition(".")
+    return getattr(getattr(torch.ops.aten, op), overload or "default")
+
+
+def _choices(argument: Any, shape: tuple[int, ...], floating: torch.dtype) -> list[Any]:
+    """Values worth a try; the first is the likeliest."""
+    kind = str(argument.type)
+    # Between 0 and 1, where the special functions are defined; ones are valid as index and as length.
+    inside = torch.rand(shape).clamp(0.02, 0.98).to(floating)
+    if kind == "Tensor":
+        return [inside, torch.ones(shape[:1], dtype=torch.int64), torch.ones(shape, dtype=torch.int64)]
+    if argument.has_default_value():
+        lengths = [torch.ones(shape[:1], dtype=torch.int64)] if kind == "Optional[Tensor]" else []
+        return [argument.default_value, *lengths]
+    values: dict[str, list[Any]] = {
+        "int": [1],
+        "float": [1.0],
+        "number": [1.0],
+        "bool": [False],
+        "str": list(_WORDS),
+        "List[Tensor]": [[inside, inside.clone()]],
+        "List[int]": [[2] * length for length in (1, 2, 3)],
+    }
+    return values.get(kind, [None])
+
+
+def _out_names(schema: Any) -> tuple[str, ...]:
+    return tuple(argument.name for argument in schema.arguments if argument.is_out)
+
+
+def _of(schema: Any, label: str, floating: torch.dtype, out: tuple[str, ...]) -> Iterator[Sample]:
+    """The first call that the CPU takes. One is enough: internal ops take more than they are meant for."""
+    function = getattr(torch.ops.aten, schema.name.removeprefix("aten::"))
+    ties = any(result.name == "indices" for result in schema.returns)
+    for shape in _SHAPES:
+        choices = [_choices(argument, shape, floating) for argument in schema.arguments]
+        # Further tensors may be such as autograd knows no gradient of.
+        for tensor in tensors(choices[:1]):
+            tensor.requires_grad_(tensor.is_floating_point())
+        for values in itertools.islice(itertools.product(*choices), _TRIES):
+            given = dict(zip((argument.name for argument in schema.arguments), values, strict=True))
+            kwargs = {a.name: given.pop(a.name) for a in schema.arguments if a.kwarg_only}
+            sample = Sample(label, function, tuple(given.values()), kwargs, out, ties)
+            try:
+                results = tensors(sample.call())
+            except (RuntimeError, TypeError, IndexError, ValueError):
+                continue
+            if all(result.numel() for result in results):
+                yield sample
+                return
+
+
+def samples(rows: list[OpRow]) -> Iterator[Sample]:
+    """Of functional forms that are nobody's backward: autograd leads to those."""
+    schemas = {row.name: _overload(row.name)._schema for row in rows}
+    outs = {schema.name: _out_names(schema) for schema in schemas.values() if _out_names(schema)}
+    for row in rows:
+        schema = schemas[row.name]
+        if _out_names(schema) or schema.name.endswith("_") or "backward" in schema.name:
+            continue
+        for dtype in row.dtypes:
+            if getattr(torch, dtype).is_floating_point:
+                label = f"{row.name.removeprefix('aten::')} {dtype}"
+                yield from _of(schema, label, getattr(torch, dtype), outs.get(schema.name, ()))
