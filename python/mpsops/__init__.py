@@ -20,10 +20,11 @@ else:
     _C = _load(torch.__version__, torch.backends.mps.is_built())
 
 from ._patching import OpRow, autopatch, disable, enable, ops, patched, reset_counts
+from .tracing import Trace, TraceRow, trace
 
 __version__ = "0.1.0"
 
-__all__ = ["OpRow", "disable", "enable", "ops", "patched", "reset_counts"]
+__all__ = ["OpRow", "Trace", "TraceRow", "disable", "enable", "ops", "patched", "reset_counts", "trace"]
 
 if os.environ.get("MPSOPS_SIMULATOR", "0") not in {"", "0"}:
     from . import simulator as _simulator
