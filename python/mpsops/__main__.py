@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def write_sources(folder: Path) -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["run"]:
+        from mpsops.cli.run import main as run
+
+        run(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m mpsops", description=__doc__)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--markdown", action="store_true", help="by family, as a table for a document")
