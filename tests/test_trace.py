@@ -95,6 +95,10 @@ def test_parts_of_an_op_are_the_ops() -> None:
     assert list(totals.places) == list(PLACES)
 
 
+# Of torch itself: without mpsops' CPU path, in builds that have one.
+STOCK = {"PYTHONWARNINGS": "ignore", "MPSOPS_CPU_PATH": "0"}
+
+
 @simulator_only
 def test_fallback_and_missing_op() -> None:
     program = """
@@ -112,12 +116,12 @@ def test_fallback_and_missing_op() -> None:
         print(*[(one.op, one.places, one.bytes_copied) for one in trace.candidates("bytes")])
     """
     # ormqr: three inputs of 9, 3 and 9 floats, one result of 9. svd: 9 floats, and 9 + 3 + 9.
-    with_fallback = output(program, PYTORCH_ENABLE_MPS_FALLBACK="1", PYTHONWARNINGS="ignore").splitlines()
+    with_fallback = output(program, PYTORCH_ENABLE_MPS_FALLBACK="1", **STOCK).splitlines()
     assert sorted(with_fallback[:2]) == [
         "aten::linalg_svd fallback 1 120 <string>:12",
         "aten::ormqr fallback 1 120 <string>:9",
     ]
-    without = output(program, PYTHONWARNINGS="ignore").splitlines()
+    without = output(program, **STOCK).splitlines()
     assert sorted(without[:2]) == [
         "aten::linalg_svd fallback 1 120 <string>:12",
         "aten::ormqr missing 1 0 <string>:9",
@@ -134,7 +138,7 @@ def test_factory_that_falls_back() -> None:
             torch.ops.aten._make_dep_token(device="mps")
         print(*[(row.op, row.place) for row in trace.rows if row.op == "aten::_make_dep_token"])
     """
-    text = output(program, PYTORCH_ENABLE_MPS_FALLBACK="1", PYTHONWARNINGS="ignore")
+    text = output(program, PYTORCH_ENABLE_MPS_FALLBACK="1", **STOCK)
     assert text == "('aten::_make_dep_token', 'fallback')"
 
 

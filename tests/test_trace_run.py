@@ -80,6 +80,14 @@ def test_module(tmp_path: Path) -> None:
     assert {Path(row["file"]).name for row in rows} == {"tool.py"}
 
 
+def test_module_of_the_working_directory(tmp_path: Path) -> None:
+    """Where the command is started by another script than `python -m`, which puts it first in sys.path."""
+    write(tmp_path, "tool.py", "import sys; print(sys.path[0])")
+    program = "import sys; sys.path[0] = '/nowhere'; from mpsops.cli.run import main; main(['-m', 'tool'])"
+    result = python("-c", program, folder=tmp_path)
+    assert result.stdout == f"{tmp_path}\n", result.stderr
+
+
 def test_script_that_raises(tmp_path: Path) -> None:
     """The traceback is the script's alone, the status python's; the report comes all the same."""
     name = write(tmp_path, "script.py", WORK + "def f():\n    raise ValueError('no')\nf()\n")

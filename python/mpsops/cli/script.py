@@ -21,7 +21,9 @@ def run_script(path: str, arguments: list[str]) -> None:
 
 
 def run_module(name: str, arguments: list[str]) -> None:
-    """As ``python -m name arguments``."""
+    """As ``python -m name arguments``: the working directory is searched first."""
+    if sys.path[0] not in {"", os.getcwd()}:
+        sys.path.insert(0, os.getcwd())
     sys.argv[:] = [name, *arguments]
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
