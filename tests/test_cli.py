@@ -1,22 +1,18 @@
 """The command as a whole: how it starts, what it prints into a pipe, what it leaves alone."""
 
-import importlib
 import io
 import json
 import os
 import re
 import subprocess
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import mpsops
-from mpsops import _startup, cli
+from mpsops import _startup
 from mpsops.cli import _output, app
 
 ON_LINUX = pytest.mark.skipif(mpsops._C.runtime != "sim", reason="a Mac has an MPS device")
@@ -88,22 +84,6 @@ def test_completion_knows_commands_and_families() -> None:
 
     assert "doctor" in complete("mpsops d")
     assert "pdist" in complete("mpsops ops --family pd")
-
-
-def test_run_is_there_if_its_module_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all that follows the program left to the program."""
-    module = ModuleType("mpsops.cli.run")
-    module.__spec__ = ModuleSpec("mpsops.cli.run", None)
-    module.run = lambda context, program: print(program, *context.args)  # type: ignore[attr-defined]
-    module.run.__annotations__ = {"context": typer.Context, "program": str}
-    try:
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, "mpsops.cli.run", module)
-            changed = importlib.reload(cli).app
-        result = CliRunner().invoke(changed, ["run", "train.py", "--json", "--epochs", "3"])
-        assert result.output == "train.py --json --epochs 3\n"
-    finally:
-        importlib.reload(cli)
 
 
 @pytest.mark.parametrize(("argv0", "explained"), [("-m", True), ("/bin/mpsops", True), ("train.py", False)])

@@ -1,6 +1,5 @@
 """``mpsops coverage``: its states against what ops do, its groups, and two versions of torch."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from typer.testing import CliRunner
 
 import mpsops
-from mpsops._coverage import cpu_path, groups, table, versions, yaml_file
+from mpsops._coverage import groups, table, versions, yaml_file
 from mpsops._coverage.yaml_file import Entry
 from mpsops._model_coverage import _Recorder
 from mpsops.cli import app
@@ -43,17 +42,19 @@ def test_states() -> None:
     assert state("mode.values") == "mpsops"
     assert state("_adaptive_avg_pool2d") == "mpsops"
     assert state("hstack") == "composite"
-    assert state("linalg_eig") == "missing"
-    assert table.Table().row("linalg_eig.out").reason == "kernels for CPU, CUDA only"
+    with mpsops.patched(cpu_path=False):
+        assert state("linalg_eig") == "missing"
+        assert table.Table().row("linalg_eig.out").reason == "kernels for CPU, CUDA only"
 
 
 @pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="of torch 2.13")
 def test_forms_of_an_op_that_is_missing_are_missing() -> None:
-    rows = table.Table()
-    assert rows.row("frexp.Tensor") == table.AtenRow(
-        "aten::frexp.Tensor", "pointwise", "missing", "needs frexp.Tensor_out"
-    )
-    assert rows.row("linalg_matrix_exp.out").reason == "needs linalg_matrix_exp"
+    with mpsops.patched(cpu_path=False):
+        rows = table.Table()
+        assert rows.row("frexp.Tensor") == table.AtenRow(
+            "aten::frexp.Tensor", "pointwise", "missing", "needs frexp.Tensor_out"
+        )
+        assert rows.row("linalg_matrix_exp.out").reason == "needs linalg_matrix_exp"
 
 
 def test_states_follow_enabling() -> None:
@@ -65,22 +66,10 @@ def test_states_follow_enabling() -> None:
         mpsops.enable()
 
 
-def test_cpu_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_path, "ops", lambda: frozenset({"aten::linalg_eig"}))
+def test_cpu_path() -> None:
     assert state("linalg_eig") == "cpu"
-
-
-def test_a_build_with_the_cpu_path_and_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(mpsops._C, "cpu_path_ops", lambda: ["aten::take"], raising=False)
-        patch.setattr(mpsops._C, "cpu_path_calls", lambda: {"aten::take": (2, 64)}, raising=False)
-        importlib.reload(cpu_path)
-        assert (cpu_path.ops(), cpu_path.bytes_copied()) == ({"aten::take"}, 64)
-        patch.delattr(mpsops._C, "cpu_path_ops")
-        patch.delattr(mpsops._C, "cpu_path_calls")
-        importlib.reload(cpu_path)
-        assert (cpu_path.ops(), cpu_path.bytes_copied()) == (frozenset(), 0)
-    importlib.reload(cpu_path)
+    with mpsops.patched(cpu_path=False):
+        assert state("linalg_eig") == "missing"
 
 
 class Outcomes(_Recorder):
@@ -99,8 +88,7 @@ class Outcomes(_Recorder):
         return result
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_states_are_what_ops_do() -> None:
+def outcomes_of_samples() -> Outcomes:
     """The first sample of each entry of PyTorch's database, forward."""
     outcomes = Outcomes()
     for info in (info for info in op_db if "jiterator" not in info.name):
@@ -114,14 +102,31 @@ def test_states_are_what_ops_do() -> None:
                 info.op(*arguments, **kwargs)
         except (RuntimeError, TypeError, ValueError):
             continue  # what torch refuses for other reasons, test_opinfo_sweep.py knows
-    rows = table.Table()
     assert len(outcomes.ran) > 400
+    return outcomes
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_states_are_what_ops_do_without_the_cpu_path() -> None:
+    with mpsops.patched(cpu_path=False):
+        outcomes = outcomes_of_samples()
+        rows = table.Table()
+        stopped = [rows.row(name).state for name in outcomes.failed]
+        ran = [name for name in outcomes.ran - outcomes.failed.keys() if name.startswith("aten::")]
+        wrong = [name for name in ran if rows.row(name).state == "missing"]
     # One that is made of others says so; of which, torch's list does not tell.
-    stopped = [rows.row(name).state for name in outcomes.failed]
     assert set(stopped) == {"missing", "composite"}
     assert stopped.count("composite") <= len(stopped) / 10
-    ran = [name for name in outcomes.ran - outcomes.failed.keys() if name.startswith("aten::")]
-    assert [name for name in ran if rows.row(name).state == "missing"] == []
+    assert wrong == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_states_are_what_ops_do() -> None:
+    outcomes = outcomes_of_samples()
+    rows = table.Table()
+    assert outcomes.failed == {}
+    states = {rows.row(name).state for name in outcomes.ran if name.startswith("aten::")}
+    assert states == {"native", "mpsops", "composite", "cpu"}
 
 
 def test_summary_adds_up() -> None:
@@ -164,10 +169,8 @@ def test_most_ops_have_a_group() -> None:
 
 
 def test_filters() -> None:
-    lines = [
-        line.split() for line in run("--group", "linalg", "--state", "missing", "linalg_eig*").splitlines()
-    ]
-    assert {line[1] for line in lines} == {"missing"}
+    lines = [line.split() for line in run("--group", "linalg", "--state", "cpu", "linalg_eig*").splitlines()]
+    assert {line[1] for line in lines} == {"cpu"}
     assert {"aten::linalg_eig", "aten::linalg_eig.out"} <= {line[0] for line in lines}
     assert all(line[0].startswith("aten::linalg_eig") for line in lines)
 

@@ -83,7 +83,7 @@ def test_module(tmp_path: Path) -> None:
 def test_module_of_the_working_directory(tmp_path: Path) -> None:
     """Where the command is started by another script than `python -m`, which puts it first in sys.path."""
     write(tmp_path, "tool.py", "import sys; print(sys.path[0])")
-    program = "import sys; sys.path[0] = '/nowhere'; from mpsops.cli.run import main; main(['-m', 'tool'])"
+    program = "import sys; sys.path[0] = '/nowhere'; from mpsops.cli import app; app(['run', '-m', 'tool'])"
     result = python("-c", program, folder=tmp_path)
     assert result.stdout == f"{tmp_path}\n", result.stderr
 

@@ -65,4 +65,3 @@ def show(recorded: Trace, sort: Sort, limit: int) -> None:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     console.rule("mpsops trace", style="dim")
     console.print(recorded.table(sort, limit))
-
