@@ -1,18 +1,30 @@
 """What the documents say is so: their code runs, their table is the registry's, their paths exist."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from typer.testing import CliRunner
 
 import mpsops
+from mpsops.cli import app
 from mpsops.cli.ops import markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 VERIFICATION = (ROOT / "docs/verification.md").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/verification.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/verification.md",
+    "docs/troubleshooting.md",
+]
 
 
 def test_code_of_readme_runs() -> None:
@@ -77,3 +89,37 @@ def test_verification_names_what_exists() -> None:
         for workflow, names in re.findall(r"`(\w+\.yml)`: (`[\w-]+`)", where):
             jobs = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text())["jobs"]
             assert names.strip("`") in jobs, claim
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="the output is that of the simulator")
+def test_output_of_troubleshooting(tmp_path: Path) -> None:
+    """Its program, run again: the same ops from the same lines in the same places, as often."""
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    program, _, notebook = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "example.py").write_text(program)
+    command = [sys.executable, "-m", "mpsops", "run", "--json", "report.json", "example.py"]
+    environment = {**os.environ, "MPSOPS_SIMULATOR": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "example.py:6: UserWarning: mpsops: aten::heaviside.out has no MPS kernel." in done.stderr
+    trace = mpsops.Trace.from_json((tmp_path / "report.json").read_text())
+    places = {"mpsops": "mpsops", "torch": "stock", "CPU path": "cpu"}
+    shown = re.findall(r"^ (\w\S+) +(mpsops|torch|CPU path) +(\S.*?) {2,}(\d+) ", text, re.MULTILINE)
+    assert len(shown) == 6
+    rows = {(row.op.removeprefix("aten::"), row.place, row.source, row.calls) for row in trace.rows}
+    for op, place, source, calls in shown:
+        assert any(
+            (name, where, number) == (op, places[place], int(calls)) and line.endswith(source.split()[-1])
+            for name, where, line, number in rows
+        ), (op, rows)
+    assert f"{trace.totals.calls} calls of ops on mps" in text
+    exec(notebook, {"torch": torch, "mpsops": mpsops})
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="the output is that of the simulator")
+def test_coverage_of_troubleshooting() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    shown = text.split("$ mpsops coverage take 'heaviside*'\n")[1].split("```")[0]
+    result = CliRunner().invoke(app, ["coverage", "take", "heaviside*"])
+    assert result.stdout == shown

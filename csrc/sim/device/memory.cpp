@@ -50,6 +50,8 @@ class Memory {
         munmap(opaque, reserved_);
         continue;
       }
+      // As the C library's large blocks: a page of 4 KiB each would halve the speed of memory.
+      madvise(data, reserved_, MADV_HUGEPAGE);
       opaque_ = static_cast<std::byte*>(opaque);
       data_ = static_cast<std::byte*>(data);
       return;
