@@ -10,8 +10,8 @@
 #include <mutex>
 #include <numeric>
 
-#include "csrc/sim/exec/worker.h"
 #include "csrc/core/mix.h"
+#include "csrc/sim/exec/worker.h"
 
 namespace mpsops::sim {
 
