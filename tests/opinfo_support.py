@@ -18,6 +18,9 @@ def entry_name(op: OpInfo) -> str:
     return "_".join(filter(None, (op.name, op.variant_test_name)))
 
 
+Results = list[torch.Tensor | None]
+
+
 def moved(tree: Any, device: str) -> Any:
     """The same tensors on another device, with the storage, strides and offsets of the originals."""
 
@@ -91,3 +94,21 @@ def recorded(op: OpInfo, sample: SampleInput) -> Recorder:
     with Recorder() as recorder:
         outcome(lambda: evaluate(op, sample, "cpu"))
     return recorder
+
+
+def assert_same(
+    op: OpInfo,
+    sample: SampleInput,
+    mps: list[torch.Tensor | None],
+    cpu: list[torch.Tensor | None] | Exception,
+) -> None:
+    """The CPU's results; of random ones, the shapes, and the same numbers again."""
+    assert not isinstance(cpu, Exception), f"the CPU refuses: {cpu}"
+    try:
+        torch.testing.assert_close(mps, cpu, rtol=1e-5, atol=1e-5, equal_nan=True)
+    except AssertionError:
+        if not recorded(op, sample).random:
+            raise
+        shapes = [[getattr(tensor, "shape", None) for tensor in tensors] for tensors in (mps, cpu)]
+        assert shapes[0] == shapes[1]
+        torch.testing.assert_close(evaluate(op, sample, "mps"), mps, equal_nan=True)

@@ -280,6 +280,14 @@ def test_compressed_sparse(layout: torch.layout) -> None:
         assert torch.equal((tensor * 2).cpu().to_dense(), dense * 2)
 
 
+def test_compressed_sparse_of_another_dtype() -> None:
+    parts = [torch.tensor(part).to("mps") for part in ([0, 1], [0], [1.0])]
+    with pytest.raises(RuntimeError, match=r"dtype of values \(Float\) must match dtype of .* \(Half\)"):
+        torch.ops.aten._sparse_compressed_tensor_unsafe(
+            *parts, (1, 1), layout=torch.sparse_csr, dtype=torch.half, device="mps"
+        )
+
+
 def test_compressed_sparse_matmul() -> None:
     dense, other = torch.randn(4, 6).relu(), torch.randn(6, 3)
     result = dense.to_sparse_csr().to("mps") @ other.to("mps")

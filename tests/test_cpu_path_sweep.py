@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from _pytest.mark.structures import ParameterSet
-from opinfo_support import FLOAT64, entry_name, evaluate, outcome, recorded, text
+from opinfo_support import FLOAT64, assert_same, entry_name, evaluate, outcome, recorded, text
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
@@ -59,17 +59,7 @@ def check(op: OpInfo, sample: SampleInput) -> None:
             raise mps
         assert text(mps).replace("mps:0", "cpu") == text(cpu)
         return
-    assert not isinstance(cpu, Exception), f"the CPU refuses: {cpu}"
-    try:
-        torch.testing.assert_close(mps, cpu, rtol=1e-5, atol=1e-5, equal_nan=True)
-    except AssertionError:
-        if not recorded(op, sample).random:
-            raise
-        # Other random numbers than the CPU's, but the same ones again.
-        assert [getattr(tensor, "shape", None) for tensor in mps] == [
-            getattr(tensor, "shape", None) for tensor in cpu
-        ]
-        torch.testing.assert_close(evaluate(op, sample, "mps"), mps, equal_nan=True)
+    assert_same(op, sample, mps, cpu)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from opinfo_support import FLOAT64, entry_name, evaluate, outcome, recorded, text
+from opinfo_support import FLOAT64, assert_same, entry_name, evaluate, outcome, recorded, text
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
@@ -93,14 +93,4 @@ def test_agrees_with_cpu_or_fails_as_on_a_mac(op: OpInfo, native: set[str]) -> N
         if isinstance(mps, Exception):
             check_failure(op, sample, mps, cpu, native)
             continue
-        assert not isinstance(cpu, Exception), f"the CPU refuses: {cpu}"
-        try:
-            torch.testing.assert_close(mps, cpu, rtol=1e-5, atol=1e-5, equal_nan=True)
-        except AssertionError:
-            if not recorded(op, sample).random:
-                raise
-            # Other random numbers than the CPU's, but the same ones again.
-            assert [getattr(tensor, "shape", None) for tensor in mps] == [
-                getattr(tensor, "shape", None) for tensor in cpu
-            ]
-            torch.testing.assert_close(evaluate(op, sample, "mps"), mps, equal_nan=True)
+        assert_same(op, sample, mps, cpu)

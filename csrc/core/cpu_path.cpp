@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "csrc/core/host_memory.h"
 #include "csrc/core/on_host.h"
@@ -29,10 +30,7 @@ struct State {
   std::vector<c10::RegistrationHandleRAII> registrations;
   std::set<std::string> names;
   std::unordered_map<c10::OperatorName, Calls> calls;
-  std::set<c10::OperatorName, bool (*)(const c10::OperatorName&, const c10::OperatorName&)> warned{
-      [](const c10::OperatorName& a, const c10::OperatorName& b) {
-        return std::tie(a.name, a.overload_name) < std::tie(b.name, b.overload_name);
-      }};
+  std::unordered_set<c10::OperatorName> warned;
 };
 
 void (*warning)(const std::string&) = [](const std::string& text) { TORCH_WARN(text); };
@@ -115,17 +113,18 @@ bool is_composite(const OperatorHandle& op) {
          has(op, DispatchKey::CompositeExplicitAutogradNonFunctional);
 }
 
-// Below every constructor of compressed sparse tensors, and of torch's own it is the one that knows
-// CPU and CUDA alone.
+// What every constructor of compressed sparse tensors ends in. Torch's own knows no MPS.
 at::Tensor sparse_compressed_tensor(const at::Tensor& compressed_indices,
                                     const at::Tensor& plain_indices, const at::Tensor& values,
-                                    at::IntArrayRef size, std::optional<at::ScalarType> /*dtype*/,
+                                    at::IntArrayRef size, std::optional<at::ScalarType> dtype,
                                     std::optional<at::Layout> layout,
                                     std::optional<at::Device> /*device*/,
                                     std::optional<bool> /*pin_memory*/) {
   TORCH_CHECK(
       layout.has_value(),
       "sparse_compressed_tensor_unsafe expected sparse compressed tensor layout but got none");
+  TORCH_CHECK(!dtype || *dtype == values.scalar_type(), "dtype of values (", values.scalar_type(),
+              ") must match dtype of sparse tensor (", *dtype, ")");
   return make_compressed({compressed_indices, plain_indices, values}, size, *layout);
 }
 

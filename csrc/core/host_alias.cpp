@@ -54,10 +54,11 @@ at::Tensor Aliases::to_cpu(const at::Tensor& tensor) {
     }
   }
   if (!storage) {
-    const c10::DataPtr host(host_pointer(tensor.storage()), c10::Device(c10::kCPU));
-    storage = c10::make_intrusive<c10::StorageImpl>(
-        c10::StorageImpl::use_byte_size_t(), tensor.storage().nbytes(),
-        c10::DataPtr(host.get(), c10::Device(c10::kCPU)), &host_allocator(), /*resizable=*/true);
+    // Borrowed: the tensor, which owns it, outlives the call.
+    c10::DataPtr host(host_pointer(tensor.storage()), c10::Device(c10::kCPU));
+    storage = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(),
+                                                    tensor.storage().nbytes(), std::move(host),
+                                                    &host_allocator(), /*resizable=*/true);
     storages_.emplace_back(tensor.storage(), storage);
   }
   return remember(tensor, wrap(tensor, std::move(storage), c10::DispatchKey::CPU));
@@ -78,7 +79,9 @@ c10::Storage Aliases::to_device(const c10::Storage& storage) {
     }
   }
   c10::Storage device = device_storage_of(storage.data_ptr());
-  if (!device) {
+  if (device) {
+    device.set_nbytes(storage.nbytes());  // less, if the kernel shrank it
+  } else {
     device = allocate_device_storage(storage.nbytes());
     if (storage.nbytes() > 0) {
       std::memcpy(host_pointer(device), storage.data(), storage.nbytes());
