@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import torch
+from simulator_process import run
 from torch import nn
 
 
@@ -133,3 +134,13 @@ def test_recurrent_and_transformer_modules() -> None:
         actual = module.to("mps")(data.to("mps"))
         first = expected[0] if isinstance(expected, tuple) else expected
         torch.testing.assert_close((actual[0] if isinstance(actual, tuple) else actual).cpu(), first)
+
+
+def test_process_that_ends_right_after_backward() -> None:
+    """The device thread of autograd still has objects of Python to free then."""
+    program = """
+        install()
+        torch.ones(3, device="mps", requires_grad=True).sum().backward()
+    """
+    results = [run(program) for _ in range(5)]
+    assert [(result.returncode, result.stderr) for result in results] == [(0, "")] * 5

@@ -130,13 +130,16 @@ at::Tensor sparse_compressed_tensor(const at::Tensor& compressed_indices,
 
 void register_compressed(c10::Dispatcher& dispatcher) {
   const c10::OperatorName name("aten::_sparse_compressed_tensor_unsafe", "");
-  // The key of the result: torch chooses by layout and device.
-  constexpr auto kKey = DispatchKey::SparseCsrMPS;
-  if (const auto op = dispatcher.findSchema(name); op && !has(*op, kKey)) {
-    state().registrations.push_back(dispatcher.registerImpl(
-        name, kKey,
-        c10::KernelFunction::makeFromUnboxedFunction(TORCH_FN(sparse_compressed_tensor)),
-        std::nullopt, nullptr, "mpsops' CPU path"));
+  const auto op = dispatcher.findSchema(name);
+  // Torch chooses the key by layout and device. With one for the parts' key, autograd comes here
+  // too.
+  for (const auto key : {DispatchKey::SparseCsrMPS, DispatchKey::MPS}) {
+    if (op && !has(*op, key)) {
+      state().registrations.push_back(dispatcher.registerImpl(
+          name, key,
+          c10::KernelFunction::makeFromUnboxedFunction(TORCH_FN(sparse_compressed_tensor)),
+          std::nullopt, nullptr, "mpsops' CPU path"));
+    }
   }
 }
 

@@ -13,7 +13,9 @@ error. mpsops' Metal kernels run on it, compiled for the CPU.
 ``MPSOPS_SIMULATOR=1`` in the environment does the same when ``mpsops`` is imported.
 """
 
+import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,6 +61,9 @@ def install() -> None:
         raise RuntimeError("mpsops.simulator.install: this PyTorch has a real MPS device; it is not replaced")
     _C.device.install(torch.version.git_version)
     _complete_torch()
+    # A backward pass returns before torch's device thread has freed its Python objects. If that thread has
+    # not had the GIL by the time that Python ends, it aborts the process.
+    atexit.register(time.sleep, 0.01)
     _installed = True
     autopatch()
 
