@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -50,7 +51,17 @@ def unpack_source(folder: Path) -> None:
             path.write_bytes(data)
 
 
-def settings(roots: list[Path], libraries: Path) -> dict[str, str]:
+def copy_python_headers(folder: Path) -> None:
+    """CPython's headers. They differ between systems in pyconfig.h alone, and both are LP64."""
+    include = Path(sysconfig.get_paths()["include"])
+    shutil.copytree(include, folder, dirs_exist_ok=True)
+    # Debian's pyconfig.h leads to that of the processor, and knows none of a Mac.
+    real = include.parent / str(sysconfig.get_config_var("MULTIARCH")) / include.name / "pyconfig.h"
+    if real.exists():
+        shutil.copy2(real, folder / "pyconfig.h")
+
+
+def settings(roots: list[Path], libraries: Path, headers: Path) -> dict[str, str]:
     """What CMake and scikit-build-core cannot find out about the Python of a Mac."""
     return {
         "env._PYTHON_HOST_PLATFORM": "macosx-14.0-arm64",
@@ -59,8 +70,7 @@ def settings(roots: list[Path], libraries: Path) -> dict[str, str]:
         "cmake.define.MPSOPS_SYSTEM_LIBRARIES": str(libraries),
         "cmake.define.MPSOPS_TORCH_ROOTS": ";".join(str(root) for root in roots),
         "cmake.define.MPSOPS_METAL_COMPILER": "OFF",
-        # The headers of CPython differ between systems in pyconfig.h alone, and both are LP64.
-        "cmake.define.Python_INCLUDE_DIR": sysconfig.get_paths()["include"],
+        "cmake.define.Python_INCLUDE_DIR": str(headers),
         "cmake.define.PYTHON_MODULE_EXTENSION": f".cpython-{PYTHON.replace('.', '')}-darwin.so",
         "cmake.define.PYTHON_MODULE_DEBUG_POSTFIX": "",
         "cmake.define.PYTHON_IS_DEBUG": "OFF",
@@ -122,8 +132,9 @@ def main() -> int:
     libraries = build / "libraries"
     system_libraries.write(system_libraries.known_symbols(torches), libraries)
 
+    copy_python_headers(build / "python")
     unpack_source(build / "source")
-    config = settings(roots, libraries) | {"build-dir": str(build / "cmake")}
+    config = settings(roots, libraries, build / "python") | {"build-dir": str(build / "cmake")}
     wheel = build_wheel(build / "source", options.output.resolve(), config)
     findings = check_kernels(build / "cmake", versions)
     print(*findings, sep="\n", end="\n" if findings else "")
