@@ -1,5 +1,5 @@
 # MPSOPS_TORCHES: the minor releases of torch that this build is for, and for each an interface target
-# mpsops::torch<digits> (mpsops::torch213) with the properties MPSOPS_ROOT and MPSOPS_VERSION. ATen's C++ ABI
+# mpsops::torch<digits> (mpsops::torch213) with the property MPSOPS_ROOT. ATen's C++ ABI
 # changes between minors, so each gets a module of its own.
 #
 # MPSOPS_TORCH_ROOTS, of the cache or the environment: folders of torch packages, `;` between them. By default
@@ -48,7 +48,7 @@ foreach(root IN LISTS roots)
   set(target mpsops_torch${digits})
   add_library(${target} INTERFACE)
   add_library(mpsops::torch${digits} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES MPSOPS_ROOT ${root} MPSOPS_VERSION ${version})
+  set_target_properties(${target} PROPERTIES MPSOPS_ROOT ${root})
   target_include_directories(${target} SYSTEM INTERFACE
     ${root}/include ${root}/include/torch/csrc/api/include)
   target_compile_definitions(${target} INTERFACE MPSOPS_TORCH_VERSION="${version}")

@@ -1,25 +1,20 @@
 """What the build says where it cannot be done, before anything is downloaded. No Mac is needed."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_module import load
 
 from mpsops import _mac
 
-ROOT = Path(__file__).parent.parent
 MAC = _mac.Machine("Darwin", "arm64", "14.5", translated=False)
 
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_backend", ROOT / "cmake/build_backend.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("cmake/build_backend.py")
     monkeypatch.setattr(module.backend, "get_requires_for_build_wheel", lambda _: ["went on"])
     return module
 

@@ -1,6 +1,5 @@
 """The text that Metal compiles on a Mac: complete, once, and pointing back to the original files."""
 
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from script_module import load
 
 from mpsops.msl.flatten import FlattenError, flatten, main
 
@@ -202,12 +202,7 @@ def test_every_family_flattens(source: Path) -> None:
 
 @pytest.fixture(scope="module")
 def embed_kernels() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("embed_kernels", ROOT / "cmake/embed_kernels.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("cmake/embed_kernels.py")
 
 
 HARNESS = r"""

@@ -243,7 +243,7 @@ def test_other_wheels(name: str) -> None:
 def test_tag() -> None:
     tag = audit.read_tag("mpsops-0.1.0-cp313-cp313-macosx_15_0_arm64.whl")
     assert tag == audit.Tag("3.13", (15, 0), "ARM64")
-    assert tag.suffix == ".cpython-313-darwin.so"
+    assert tag.module("2.14") == "mpsops/_C_torch214.cpython-313-darwin.so"
 
 
 def test_builds_on_a_mac_do_not_see_the_stubs() -> None:

@@ -1,33 +1,23 @@
 """The workflows agree with pyproject.toml, and their scripts do what they say."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from script_module import load
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / ".github/scripts"
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-versions = load("versions")
-compare_ops = load("compare_ops")
+versions = load(".github/scripts/versions.py")
+compare_ops = load(".github/scripts/compare_ops.py")
 
 
 def jobs() -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -42,9 +43,10 @@ class Tag:
     macos: tuple[int, int]
     processor: str  # as macho.Image has it
 
-    @property
-    def suffix(self) -> str:
-        return f".cpython-{self.python.replace('.', '')}-darwin.so"
+    def module(self, torch: str) -> str:
+        """The file of the wheel that a minor release of torch ("2.13") loads."""
+        python = self.python.replace(".", "")
+        return f"mpsops/_C_torch{torch.replace('.', '')}.cpython-{python}-darwin.so"
 
 
 def read_tag(name: str) -> Tag:
@@ -61,8 +63,11 @@ def read_tag(name: str) -> Tag:
     return Tag(f"{python[1]}.{python[2]}", (int(platform[1]), int(platform[2])), platform[3].upper())
 
 
-def torch_libraries(root: Path) -> list[Path]:
-    return [root / "lib" / f"lib{name}.dylib" for name in ("c10", "torch_cpu", "torch_python")]
+@cache
+def torch_libraries(root: Path) -> list[macho.Image]:
+    """What mpsops links of a torch."""
+    names = ("c10", "torch_cpu", "torch_python")
+    return [macho.read(root / "lib" / f"lib{name}.dylib") for name in names]
 
 
 def check_image(image: macho.Image, tag: Tag) -> Iterator[str]:
@@ -113,7 +118,7 @@ def check_content(data: bytes, families: list[str]) -> Iterator[str]:
 def check_files(archive: zipfile.ZipFile, tag: Tag, minors: list[str]) -> Iterator[str]:
     """What else lies in the wheel."""
     names = archive.namelist()
-    expected = {f"mpsops/_C_torch{minor.replace('.', '')}{tag.suffix}" for minor in minors}
+    expected = {tag.module(minor) for minor in minors}
     native = {name for name in names if name.endswith((".so", ".dylib"))}
     if native != expected:
         yield f"must have the modules {sorted(expected)}, got {sorted(native)}"
@@ -146,14 +151,13 @@ def audit(wheel: Path, downloads: Path) -> list[str]:
         versions = torch_versions(archive)
         problems = [f"{wheel.name}: {text}" for text in check_files(archive, tag, list(versions))]
         for minor, version in versions.items():
-            name = f"mpsops/_C_torch{minor.replace('.', '')}{tag.suffix}"
+            name = tag.module(minor)
             if name not in archive.namelist():
                 continue
             path = Path(archive.extract(name, folder))
             root = torch_wheel.fetch(version, tag.python, downloads)
             image = macho.read(path)
-            torch = [macho.read(library) for library in torch_libraries(root)]
-            found = [*check_image(image, tag), *check_symbols(image, torch)]
+            found = [*check_image(image, tag), *check_symbols(image, torch_libraries(root))]
             found += check_content(path.read_bytes(), families)
             problems += [f"{name}: {text}" for text in found]
             print(

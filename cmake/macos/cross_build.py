@@ -20,7 +20,6 @@ from pathlib import Path
 import ziglang
 
 import audit
-import macho
 import system_libraries
 import torch_wheel
 
@@ -128,7 +127,7 @@ def main() -> int:
     versions = torch_wheel.supported() if options.versions == ["all"] else options.versions
     downloads = build / "torch"
     roots = [torch_wheel.fetch(version, PYTHON, downloads) for version in versions]
-    torches = [macho.read(path) for root in roots for path in audit.torch_libraries(root)]
+    torches = [image for root in roots for image in audit.torch_libraries(root)]
     libraries = build / "libraries"
     system_libraries.write(system_libraries.known_symbols(torches), libraries)
 

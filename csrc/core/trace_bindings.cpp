@@ -48,7 +48,6 @@ void bind_trace(py::module_& m) {
   part.def("set_skipped", &trace::set_skipped, py::arg("prefixes"));
   part.def("counters", &counters, "Op, place, file, line, backward, calls, nanoseconds, bytes.");
   part.def("composed_nanoseconds", &trace::composed_nanoseconds);
-  part.def("note_cpu_path", [](uint64_t bytes) { note_cpu_path(bytes); }, py::arg("bytes"));
   part.def("registered", &at::hasGlobalCallbacks, "Whether torch calls back for each op.");
 }
 
