@@ -8,19 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 import mpsops
+from mpsops import _opinfo
 
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...], dict[str, Any]]
-
-
-def find_infos(name: str) -> list[OpInfo]:
-    """The OpInfo entries of a name: one by its full name (with variant), or all variants of it."""
-    return [info for info in op_db if name in {info.full_name, info.name}]
 
 
 def overload_name(func: torch._ops.OpOverload) -> str:
@@ -48,10 +43,13 @@ def tensors(value: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, torch.Tensor)]
 
 
-def run_forward_and_backward(info: OpInfo, sample: SampleInput) -> None:
+def run_all_forms(info: OpInfo, sample: SampleInput) -> None:
     outputs = tensors(info.op(sample.input, *sample.args, **sample.kwargs))
     if tracked := [out for out in outputs if out.requires_grad]:
         torch.autograd.backward(tracked, [torch.ones_like(out) for out in tracked])
+    if info.inplace_variant is not None and not sample.broadcasts_input:
+        with torch.no_grad():
+            info.inplace_variant(sample.input.clone(), *sample.args, **sample.kwargs)
     if info.supports_out:
         buffers = [torch.empty_like(out) for out in outputs]
         with torch.no_grad():
@@ -64,13 +62,13 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
     recorder = Recorder()
     with recorder:
         for info, sample in samples:
-            run_forward_and_backward(info, sample)
+            run_all_forms(info, sample)
     return recorder.calls
 
 
 def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
     """The samples, on the device, of the OpInfo entries of a name."""
-    for info in find_infos(name):
+    for info in _opinfo.find(name):
         for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
             yield info, sample
 

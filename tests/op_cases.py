@@ -12,7 +12,8 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils._pytree import tree_map
 
 import mpsops
-from benchmarks.op_calls import find_infos, tensors
+from benchmarks.op_calls import tensors
+from mpsops import _opinfo
 
 # Every dtype that an MPS tensor can have.
 MPS_DTYPES = (
@@ -66,7 +67,7 @@ def cases(select: Callable[[OpInfo], set[torch.dtype]]) -> list[Case]:
     return [
         Case(info, dtype, rows)
         for name, rows in ops_by_opinfo().items()
-        for info in find_infos(name)
+        for info in _opinfo.find(name)
         for dtype in MPS_DTYPES
         if dtype in select(info)
     ]
@@ -80,8 +81,13 @@ def supported_backward(info: OpInfo) -> set[torch.dtype]:
     return set(info.supported_backward_dtypes("cpu")) if info.supports_autograd else set()
 
 
-def float32_only(info: OpInfo) -> set[torch.dtype]:
-    return {torch.float32}
+def one_dtype(info: OpInfo) -> set[torch.dtype]:
+    """float32, or what stands for an op that does not take it."""
+    return set([dtype for dtype in MPS_DTYPES if dtype in supported(info)][:1])
+
+
+def one_dtype_backward(info: OpInfo) -> set[torch.dtype]:
+    return one_dtype(info) & supported_backward(info)
 
 
 def all_dtypes(info: OpInfo) -> set[torch.dtype]:
@@ -100,6 +106,7 @@ def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: Sample
         tree_map(convert, sample.input),
         args=tree_map(convert, tuple(sample.args)),
         kwargs=tree_map(convert, sample.kwargs),
+        broadcasts_input=sample.broadcasts_input,
     )
 
 
@@ -115,7 +122,10 @@ def same_layout_on_mps(tensor: torch.Tensor) -> torch.Tensor:
 
 def to_reference(sample: SampleInput) -> SampleInput:
     """The same values in float64."""
-    return map_tensors(lambda t: t.double() if t.is_floating_point() else t, sample)
+    wide = {torch.complex64: torch.complex128}
+    return map_tensors(
+        lambda t: t.double() if t.is_floating_point() else t.to(wide.get(t.dtype, t.dtype)), sample
+    )
 
 
 def without_seed(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -165,6 +175,8 @@ def assert_matches(
     assert actual.dtype == same_dtype.dtype, what
     assert actual.shape == same_dtype.shape, what
     found = actual.cpu()
+    if found.is_complex():
+        found, same_dtype, reference = map(torch.view_as_real, (found.resolve_conj(), same_dtype, reference))
     if not found.is_floating_point():
         assert torch.equal(found, same_dtype), f"{what}: {found} is not {same_dtype}"
         return

@@ -15,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 import mpsops
+from mpsops import _opinfo
 from mpsops._doctor import checks, environment, opinfo, own_samples, selftest
 from mpsops._doctor.compare import difference
 from mpsops.cli import app
@@ -96,7 +97,7 @@ def test_a_wrong_kernel(
     fault: Callable[..., Any], text: str, with_opinfo: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     families(monkeypatch, "special_ndtri", "mode")
-    monkeypatch.setattr(opinfo, "available", lambda: with_opinfo)
+    monkeypatch.setattr(_opinfo, "available", lambda: with_opinfo)
     with kernel("special_ndtri", fault):
         code, report = run()
     assert code == 1
@@ -152,7 +153,7 @@ def test_samples_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError(rows[0].family)
 
     monkeypatch.setattr(own_samples, "samples", samples)
-    monkeypatch.setattr(opinfo, "available", lambda: False)
+    monkeypatch.setattr(_opinfo, "available", lambda: False)
     code, report = run()
     assert code == 1
     assert [result["failures"] for result in report["kernels"]] == [

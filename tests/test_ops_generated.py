@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import mpsops
 import op_cases as oc
 from benchmarks import op_calls
+from mpsops import _opinfo
 
 
 def by_case(select: Any) -> pytest.MarkDecorator:
@@ -97,7 +98,7 @@ def channels_last(sample: Any) -> Any:
 
 
 @pytest.mark.parametrize("layout", [noncontiguous, offset, expanded, channels_last], ids=lambda f: f.__name__)
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_layouts(case: oc.Case, layout: Any) -> None:
     for number, sample in enumerate(case.samples()):
         if not oc.differs_by_seed(case.info, sample):
@@ -121,15 +122,9 @@ def differentiable(case: oc.Case) -> Any:
             yield number, sample, oc.cotangents(outputs)
 
 
-@pytest.mark.parametrize(
-    "layout", [None, noncontiguous, channels_last], ids=lambda f: f.__name__ if f else "as_is"
-)
-@by_case(oc.supported_backward)
-def test_gradient(case: oc.Case, layout: Any) -> None:
-    if layout is not None and case.dtype is not torch.float32:
-        layout = None
+def check_gradient(case: oc.Case, layout: Any) -> None:
     for number, plain, grads in differentiable(case):
-        sample = layout(plain) if layout else plain
+        sample = layout(plain)
         with oc.no_fallbacks():
             _, actual = gradients(case, oc.to_mps(sample), grads)
         _, same = gradients(case, oc.map_tensors(torch.clone, sample), grads)
@@ -139,7 +134,18 @@ def test_gradient(case: oc.Case, layout: Any) -> None:
             oc.assert_matches(*results, f"sample {number}, gradient {index}")
 
 
-@by_case(oc.float32_only)
+@by_case(oc.supported_backward)
+def test_gradient(case: oc.Case) -> None:
+    check_gradient(case, layout=lambda sample: sample)
+
+
+@pytest.mark.parametrize("layout", [noncontiguous, channels_last], ids=lambda f: f.__name__)
+@by_case(oc.one_dtype_backward)
+def test_gradient_layouts(case: oc.Case, layout: Any) -> None:
+    check_gradient(case, layout)
+
+
+@by_case(oc.one_dtype_backward)
 def test_second_gradient(case: oc.Case) -> None:
     if not case.info.supports_gradgrad:
         return
@@ -157,7 +163,7 @@ def test_second_gradient(case: oc.Case) -> None:
             oc.assert_matches(*each, f"sample {number}, second gradient {index}")
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_out(case: oc.Case) -> None:
     """out= of the right size, of a wrong one (resized, with a warning), strided, and of a wrong dtype."""
     if not case.info.supports_out:
@@ -191,7 +197,26 @@ def test_out(case: oc.Case) -> None:
                 oc.call(case.info, oc.to_mps(sample), out=out)
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
+def test_inplace(case: oc.Case) -> None:
+    """x.op_() is op(x), written over x, strided ones too."""
+    if case.info.inplace_variant is None:
+        return
+    for number, sample in enumerate(case.samples()):
+        if sample.broadcasts_input or oc.differs_by_seed(case.info, sample):
+            continue
+        for layout in (lambda sample: sample, noncontiguous):
+            on_mps = oc.to_mps(layout(sample))
+            (expected,) = oc.call(case.info, on_mps)
+            with oc.no_fallbacks():
+                result = case.info.inplace_variant(on_mps.input, *on_mps.args, **on_mps.kwargs)
+            assert result.data_ptr() == on_mps.input.data_ptr()
+            torch.testing.assert_close(
+                result, expected, rtol=0, atol=0, equal_nan=True, msg=f"sample {number}"
+            )
+
+
+@by_case(oc.one_dtype)
 def test_errors(case: oc.Case) -> None:
     """OpInfo's bad inputs raise on the device what they raise on the CPU: same class, same text."""
     if case.info.error_inputs_func is None:
@@ -226,7 +251,7 @@ def _samples_of_any_dtype(case: oc.Case) -> list[Any]:
     """OpInfo makes samples only in dtypes that the op takes: others are float32 samples, converted."""
     if case.dtype in oc.supported(case.info):
         return list(case.samples())
-    base = oc.Case(case.info, torch.float32, case.ops)
+    base = oc.Case(case.info, *oc.one_dtype(case.info), case.ops)
 
     def convert(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(case.dtype) if tensor.is_floating_point() else tensor
@@ -239,7 +264,7 @@ def on_device(case: oc.Case, limit: int | None = None) -> Any:
         yield case.info, oc.to_mps(sample)
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_opcheck(case: oc.Case) -> None:
     """Schema and fake-tensor rules hold for each overload that the samples reach."""
     for name, calls in op_calls.record(on_device(case, limit=3)).items():
@@ -250,7 +275,7 @@ def test_opcheck(case: oc.Case) -> None:
         assert set(result.values()) == {"SUCCESS"}, f"{name}: {result}"
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_fake_tensors(case: oc.Case) -> None:
     for sample in case.samples():
         on_mps = oc.to_mps(sample)
@@ -268,7 +293,7 @@ def test_fake_tensors(case: oc.Case) -> None:
         break
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_compile(case: oc.Case) -> None:
     sample = next(s for s in case.samples() if not oc.differs_by_seed(case.info, s))
     on_mps = oc.to_mps(sample)
@@ -287,7 +312,7 @@ def test_compile(case: oc.Case) -> None:
 
 
 @pytest.mark.skipif(mpsops._C.runtime != "sim", reason="only the simulator can choose the schedule")
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_schedules(case: oc.Case) -> None:
     """The result does not depend on the order in which the threads of a group run."""
     from mpsops import simulator
@@ -310,7 +335,7 @@ def test_schedules(case: oc.Case) -> None:
                 torch.testing.assert_close(other, each[0], rtol=0, atol=0, equal_nan=True)
 
 
-@by_case(oc.float32_only)
+@by_case(oc.one_dtype)
 def test_dispatches(case: oc.Case) -> None:
     """No call launches more kernels than its registration says."""
     mpsops.reset_counts()
@@ -339,14 +364,14 @@ def test_every_op_has_a_test(family: str) -> None:
     """The samples above reach every overload of the family, or a hand-written test claims it."""
     claimed = claimed_by_hand()
     mpsops.reset_counts()
-    for case in oc.cases(oc.float32_only):
+    for case in oc.cases(oc.one_dtype):
         if any(row.family == family for row in case.ops):
             op_calls.record(on_device(case))
     for row in mpsops.ops():
         if row.family == family and row.state == "enabled":
             assert row.calls > 0 or row.name in claimed, f"{row.name} is never called by a test"
             for name in row.opinfo:
-                assert op_calls.find_infos(name), f"{row.name}: PyTorch has no OpInfo entry {name}"
+                assert _opinfo.find(name), f"{row.name}: PyTorch has no OpInfo entry {name}"
 
 
 def test_error_texts_are_plain() -> None:

@@ -10,6 +10,15 @@
 
 namespace mpsops {
 
+// What ATen's AT_DISPATCH_* macros name, without the double that Metal lacks.
+inline constexpr std::initializer_list<at::ScalarType> kFloatingDtypes = {at::kFloat, at::kHalf,
+                                                                          at::kBFloat16};
+inline constexpr std::initializer_list<at::ScalarType> kIntegralDtypes = {
+    at::kLong, at::kInt, at::kShort, at::kChar, at::kByte};
+inline constexpr std::initializer_list<at::ScalarType> kAllDtypes = {
+    at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kInt,
+    at::kShort, at::kChar, at::kByte,     at::kBool};
+
 // As AT_DISPATCH_*: NotImplementedError '"<name>" not implemented for 'Half''.
 inline void check_dtype(const char* name, at::ScalarType dtype,
                         std::initializer_list<at::ScalarType> allowed) {

@@ -1,12 +1,10 @@
 #include "csrc/core/elementwise.h"
 
-#include <c10/util/SmallVector.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <string>
 
 #include "csrc/core/checks.h"
-#include "csrc/core/kernel.h"
-#include "metal/params/elementwise.h"
 
 namespace mpsops {
 
@@ -22,27 +20,52 @@ constexpr int64_t kElementsPerThread = 4;
 // Fewer elements than this fill a GPU better with one thread each.
 constexpr int64_t kManyElements = int64_t{1} << 18;
 
-// Sizes, then each operand's strides in elements; innermost dimension first.
-c10::SmallVector<int64_t, 24> layout_of(const at::TensorIteratorBase& iterator) {
+}  // namespace
+
+detail::ElementwiseWalk detail::walk_of(at::TensorIteratorBase& iterator) {
+  const int operands = iterator.ntensors();
+  TORCH_INTERNAL_ASSERT(operands <= kMaxOperands);
+  ElementwiseWalk walk;
+  ElementwiseParams& params = walk.params;
+  const int64_t count = iterator.numel();
+  params.count = static_cast<uint64_t>(count);
+  params.ndim = static_cast<uint32_t>(iterator.ndim());
+  params.narrow = iterator.can_use_32bit_indexing() ? 1 : 0;
+  params.common = static_cast<uint32_t>(iterator.common_dtype());
+  for (int operand = 0; operand < operands; ++operand) {
+    params.dtypes[operand] = static_cast<uint32_t>(iterator.dtype(operand));
+    if (iterator.device(operand).is_cpu()) {
+      // TensorIterator lets one 0-d CPU tensor through.
+      params.dtypes[operand] = kElementwiseScalar;
+    }
+    walk.one_dtype &= params.dtypes[operand] == params.common;
+  }
+  walk.contiguous = iterator.is_contiguous();
+  params.threads = static_cast<uint64_t>(walk.contiguous && count >= kManyElements
+                                             ? (count + kElementsPerThread - 1) / kElementsPerThread
+                                             : count);
+
   const auto shape = iterator.shape();
-  c10::SmallVector<int64_t, 24> layout(shape.begin(), shape.end());
-  for (int operand = 0; operand < iterator.ntensors(); ++operand) {
+  walk.layout.assign(shape.begin(), shape.end());
+  for (int operand = 0; operand < operands; ++operand) {
     for (const auto stride : iterator.strides(operand)) {
-      layout.push_back(stride / iterator.element_size(operand));
+      walk.layout.push_back(stride / iterator.element_size(operand));
     }
   }
-  if (layout.empty()) {
-    layout.push_back(1);  // a single element: not read, but Metal binds no empty bytes
+  if (walk.layout.empty()) {
+    walk.layout.push_back(1);  // a single element: not read, but Metal binds no empty bytes
   }
-  return layout;
+  return walk;
 }
 
-}  // namespace
+at::Tensor detail::on_device(const at::Tensor& scalar, const at::Tensor& device_tensor) {
+  return at::scalar_tensor(scalar.item(), scalar.options().device(device_tensor.device()));
+}
 
 void launch_elementwise(const ElementwiseOp& op, at::TensorIteratorBase& iterator) {
   const auto common = iterator.common_dtype();
   if (op.floating) {
-    check_dtype(op.cpu_kernel, common, {at::kFloat, at::kHalf, at::kBFloat16});
+    check_dtype(op.cpu_kernel, common, kFloatingDtypes);
   } else {
     check_dtype(op.cpu_kernel, common, {at::kFloat});
   }
@@ -50,49 +73,28 @@ void launch_elementwise(const ElementwiseOp& op, at::TensorIteratorBase& iterato
   if (count == 0) {
     return;
   }
-  const int operands = iterator.ntensors();
-  TORCH_INTERNAL_ASSERT(iterator.noutputs() == 1 && operands <= kMaxOperands);
-
-  ElementwiseParams params{};
-  params.count = static_cast<uint64_t>(count);
-  params.ndim = static_cast<uint32_t>(iterator.ndim());
-  params.narrow = iterator.can_use_32bit_indexing() ? 1 : 0;
-  params.common = static_cast<uint32_t>(common);
-  bool one_dtype = true;
-  for (int operand = 0; operand < operands; ++operand) {
-    params.dtypes[operand] = static_cast<uint32_t>(iterator.dtype(operand));
-    if (iterator.device(operand).is_cpu()) {
-      // TensorIterator lets one 0-d CPU tensor through.
-      params.dtypes[operand] = kElementwiseScalar;
-      params.scalar = iterator.original_scalar_value<float>(operand);
-    }
-    one_dtype &= params.dtypes[operand] == params.common;
+  TORCH_INTERNAL_ASSERT(iterator.noutputs() == 1);
+  detail::ElementwiseWalk walk = detail::walk_of(iterator);
+  const bool dense = walk.one_dtype && walk.contiguous;
+  if (!dense) {
+    walk.params.threads = walk.params.count;
   }
-  const bool dense = one_dtype && iterator.is_contiguous();
-
   std::string name(op.kernel);
-  name += dense ? "_dense" : one_dtype ? "_strided" : "_cast";
-  const Kernel& kernel = get_kernel(op.family, one_dtype ? kernel_name(name, {common}) : name);
+  name += dense ? "_dense" : walk.one_dtype ? "_strided" : "_cast";
+  const Kernel& kernel = get_kernel(op.family, walk.one_dtype ? kernel_name(name, {common}) : name);
 
-  int64_t threads = count;
-  if (dense && count >= kManyElements) {
-    threads = (count + kElementsPerThread - 1) / kElementsPerThread;
-  }
-  params.threads = static_cast<uint64_t>(threads);
-
-  Dispatch dispatch{&kernel, grid_for(kernel, threads), {}};
-  for (int operand = 0; operand < operands; ++operand) {
+  Dispatch dispatch{&kernel, grid_for(kernel, static_cast<int64_t>(walk.params.threads)), {}};
+  for (int operand = 0; operand < iterator.ntensors(); ++operand) {
     // Metal wants something bound at every index; a scalar's is never read.
-    const bool scalar = params.dtypes[operand] == kElementwiseScalar;
+    const bool scalar = walk.params.dtypes[operand] == kElementwiseScalar;
+    if (scalar) {
+      walk.params.scalar = iterator.original_scalar_value<float>(operand);
+    }
     dispatch.arguments.push_back(detail::make_argument(iterator.tensor(scalar ? 0 : operand)));
   }
-  dispatch.arguments.push_back(detail::make_argument(params));
-  const auto layout = layout_of(iterator);
+  dispatch.arguments.push_back(detail::make_argument(walk.params));
   if (!dense) {
-    Argument argument{Argument::Kind::kBytes};
-    argument.large = layout.data();
-    argument.size = static_cast<uint32_t>(layout.size() * sizeof(int64_t));
-    dispatch.arguments.push_back(argument);
+    dispatch.arguments.push_back(detail::make_layout_argument(walk));
   }
   detail::submit(&dispatch, 1);
 }

@@ -111,6 +111,7 @@ Op& Family::create(const char* name, Policy policy) {
   TORCH_CHECK(!taken, "mpsops: two families register ", name);
   ops.push_back(std::make_unique<Op>(name, name_, policy));
   ops.back()->dtypes_ = dtypes_;
+  ops.back()->opinfo_ = opinfo_;
   return *ops.back();
 }
 

@@ -1,8 +1,9 @@
 // What mpsops can put on the MPS dispatch key. Each csrc/ops/<family>.cpp ends with one block:
 //
 //   MPSOPS_FAMILY(pdist) {
-//     family.dtypes({at::kFloat});
-//     family.missing<pdist_forward>("aten::_pdist_forward").opinfo({"nn.functional.pdist"});
+//     family.dtypes({at::kFloat}).opinfo({"nn.functional.pdist"});
+//     family.missing<pdist_forward>("aten::_pdist_forward");
+//     family.missing<pdist_backward>("aten::_pdist_backward");
 //   }
 #pragma once
 
@@ -29,8 +30,8 @@ class Op {
   Op(std::string name, std::string family, Policy policy) noexcept
       : name_(std::move(name)), family_(std::move(family)), policy_(policy) {}
 
-  // Entries of PyTorch's OpInfo database that exercise this op. "" for one with no entry: its tests
-  // are written by hand in tests/, and the meta-test asks for them.
+  // Entries of PyTorch's OpInfo database, or of ours in python/mpsops/_opinfo, that exercise this
+  // op; the family's by default.
   Op& opinfo(std::initializer_list<const char*> names);
   // The dtypes of the first tensor argument; the family's by default.
   Op& dtypes(std::initializer_list<at::ScalarType> dtypes);
@@ -114,6 +115,10 @@ class Family {
     dtypes_ = dtypes;
     return *this;
   }
+  Family& opinfo(std::initializer_list<const char*> names) {
+    opinfo_.assign(names.begin(), names.end());
+    return *this;
+  }
 
   template <auto Function>
   Op& missing(const char* name) {
@@ -141,6 +146,7 @@ class Family {
 
   std::string name_;
   std::vector<at::ScalarType> dtypes_;
+  std::vector<std::string> opinfo_;
 };
 
 // All ops of all families, by name. Pointers stay valid for the life of the process.

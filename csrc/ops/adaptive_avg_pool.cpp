@@ -33,7 +33,7 @@ void run_backward(int64_t spatial_dims, const Tensor& grad_input, const Tensor& 
 }
 
 void check_floating(const char* name, const Tensor& tensor) {
-  check_dtype(name, tensor.scalar_type(), {at::kFloat, at::kHalf, at::kBFloat16});
+  check_dtype(name, tensor.scalar_type(), kFloatingDtypes);
 }
 
 // The CPU kernels of 2-D pooling name themselves by the layout.
@@ -171,7 +171,7 @@ Tensor& adaptive_avg_pool3d_backward_out(const Tensor& grad_output, const Tensor
 }  // namespace
 
 MPSOPS_FAMILY(adaptive_avg_pool) {
-  family.dtypes({at::kFloat, at::kHalf, at::kBFloat16});
+  family.dtypes(kFloatingDtypes);
   const char* const divides = "torch raises where input and output sizes do not divide";
   const auto pool_2d = {"nn.functional.adaptive_avg_pool1d", "nn.functional.adaptive_avg_pool2d",
                         "nn.functional.interpolate.area"};

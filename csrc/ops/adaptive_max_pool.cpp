@@ -49,7 +49,7 @@ void check_floating(const Words& words, std::string name, const Tensor& tensor) 
   if (words.spatial_dims == 2 && tensor.suggest_memory_format() == MemoryFormat::ChannelsLast) {
     name += "_channels_last";
   }
-  check_dtype(name.c_str(), tensor.scalar_type(), {at::kFloat, at::kHalf, at::kBFloat16});
+  check_dtype(name.c_str(), tensor.scalar_type(), kFloatingDtypes);
 }
 
 MemoryFormat output_format(const Words& words, const Tensor& input) {
@@ -170,7 +170,7 @@ Tensor& adaptive_max_pool_backward_out(const Tensor& grad_output, const Tensor& 
 }  // namespace
 
 MPSOPS_FAMILY(adaptive_max_pool) {
-  family.dtypes({at::kFloat, at::kHalf, at::kBFloat16});
+  family.dtypes(kFloatingDtypes);
 
   // Fixed in torch 2.15 (github.com/pytorch/pytorch/issues/190064).
   if (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 15) {

@@ -2,7 +2,6 @@
 // up to 16; above, the CPU's choice is left to std::sort, which differs between C++ libraries.
 #include <ATen/WrapDimUtils.h>
 #include <ATen/native/ReduceOpsUtils.h>
-#include <ATen/native/Resize.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "csrc/core/checks.h"
 #include "csrc/core/kernel.h"
+#include "csrc/core/overloads.h"
 #include "csrc/core/registry.h"
 #include "csrc/core/strided.h"
 #include "metal/params/mode.h"
@@ -18,10 +18,6 @@
 namespace mpsops {
 
 namespace {
-
-constexpr std::initializer_list<at::ScalarType> kDtypes = {at::kFloat, at::kHalf, at::kBFloat16,
-                                                           at::kLong,  at::kInt,  at::kShort,
-                                                           at::kChar,  at::kByte, at::kBool};
 
 constexpr int64_t kMaxSorted = 2048;        // two keys for each of 1024 threads
 constexpr uint32_t kMinGroup = 128;         // short rows share a group
@@ -114,21 +110,15 @@ void fill_outputs(const at::Tensor& self, int64_t dim, const at::Tensor& values,
     indices.zero_();
     return;
   }
-  check_dtype("mode_cpu", self.scalar_type(), kDtypes);
-  const auto dense_values = values.expect_contiguous();
-  const auto dense_indices = indices.expect_contiguous();
+  check_dtype("mode_cpu", self.scalar_type(), kAllDtypes);
+  const DenseOutput dense_values(values);
+  const DenseOutput dense_indices(indices);
   launch_mode(self, dim, *dense_values, *dense_indices);
-  if (!dense_values->is_same(values)) {
-    values.copy_(*dense_values);
-  }
-  if (!dense_indices->is_same(indices)) {
-    indices.copy_(*dense_indices);
-  }
+  dense_values.copy_back();
+  dense_indices.copy_back();
 }
 
-std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t dim, bool keepdim,
-                                              at::Tensor& values, at::Tensor& indices) {
-  check_layout(self);
+void check_outputs(const at::Tensor& self, const at::Tensor& values, const at::Tensor& indices) {
   TORCH_CHECK(self.device() == values.device(), "expected device '", self.device(), "' but got '",
               values.device(), "' for values output");
   TORCH_CHECK(self.device() == indices.device(), "expected device '", self.device(), "' but got '",
@@ -137,30 +127,29 @@ std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t di
               self.scalar_type(), "' but got '", values.scalar_type(), "' for values output");
   TORCH_CHECK(indices.scalar_type() == at::kLong, "expected scalar type '", at::kLong,
               "' but got '", indices.scalar_type(), "' for indices output");
-  const auto sizes = output_sizes(self, dim, keepdim);
-  at::native::resize_output(values, sizes);
-  at::native::resize_output(indices, sizes);
-  fill_outputs(self, dim, values, indices);
-  return {values, indices};
 }
 
-std::tuple<at::Tensor, at::Tensor> mode(const at::Tensor& self, int64_t dim, bool keepdim) {
+std::tuple<at::Tensor&, at::Tensor&> mode_out(const at::Tensor& self, int64_t dim, bool keepdim,
+                                              at::Tensor& values, at::Tensor& indices) {
   check_layout(self);
+  if (values.defined()) {
+    check_outputs(self, values, indices);
+  }
   const auto sizes = output_sizes(self, dim, keepdim);
-  at::Tensor values = at::empty(sizes, self.options());
-  at::Tensor indices = at::empty(sizes, self.options().dtype(at::kLong));
+  set_output(values, sizes, self.options());
+  set_output(indices, sizes, self.options().dtype(at::kLong));
   fill_outputs(self, dim, values, indices);
-  return {std::move(values), std::move(indices)};
+  return {values, indices};
 }
 
 }  // namespace
 
 MPSOPS_FAMILY(mode) {
-  family.dtypes(kDtypes);
+  family.dtypes(kAllDtypes).opinfo({"mode"});
   // The second dispatch merges what groups found that share a long row.
-  family.missing<mode>("aten::mode").opinfo({"mode"}).max_dispatches(2);
+  family.missing<functional<mode_out>>("aten::mode").max_dispatches(2);
   // ATen's composite of this overload refuses devices other than its own three.
-  family.missing<mode_out>("aten::mode.values").opinfo({"mode"}).max_dispatches(2);
+  family.missing<mode_out>("aten::mode.values").max_dispatches(2);
 }
 
 }  // namespace mpsops

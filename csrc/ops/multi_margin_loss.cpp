@@ -184,15 +184,11 @@ at::Tensor multi_margin_loss_backward(const at::Tensor& grad_output, const at::T
 }  // namespace
 
 MPSOPS_FAMILY(multi_margin_loss) {
-  constexpr auto kOpInfo = "nn.functional.multi_margin_loss";
-  family.dtypes({at::kFloat});
-  family.missing<multi_margin_loss>("aten::multi_margin_loss").opinfo({kOpInfo}).max_dispatches(2);
-  family.missing<multi_margin_loss_out>("aten::multi_margin_loss.out")
-      .opinfo({kOpInfo})
-      .max_dispatches(2);
-  family.missing<multi_margin_loss_backward>("aten::multi_margin_loss_backward").opinfo({kOpInfo});
-  family.missing<multi_margin_loss_backward_out>("aten::multi_margin_loss_backward.grad_input")
-      .opinfo({kOpInfo});
+  family.dtypes({at::kFloat}).opinfo({"nn.functional.multi_margin_loss"});
+  family.missing<multi_margin_loss>("aten::multi_margin_loss").max_dispatches(2);
+  family.missing<multi_margin_loss_out>("aten::multi_margin_loss.out").max_dispatches(2);
+  family.missing<multi_margin_loss_backward>("aten::multi_margin_loss_backward");
+  family.missing<multi_margin_loss_backward_out>("aten::multi_margin_loss_backward.grad_input");
 }
 
 }  // namespace mpsops

@@ -170,20 +170,14 @@ at::Tensor multilabel_margin_loss_backward(const at::Tensor& grad_output, const 
 }  // namespace
 
 MPSOPS_FAMILY(multilabel_margin_loss) {
-  constexpr auto kOpInfo = "nn.functional.multilabel_margin_loss";
-  family.dtypes({at::kFloat});
+  family.dtypes({at::kFloat}).opinfo({"nn.functional.multilabel_margin_loss"});
   family.missing<multilabel_margin_loss_forward>("aten::multilabel_margin_loss_forward")
-      .opinfo({kOpInfo})
       .max_dispatches(2);
   family.missing<multilabel_margin_loss_forward_out>("aten::multilabel_margin_loss_forward.output")
-      .opinfo({kOpInfo})
       .max_dispatches(2);
-  family.missing<multilabel_margin_loss_backward>("aten::multilabel_margin_loss_backward")
-      .opinfo({kOpInfo});
-  family
-      .missing<multilabel_margin_loss_backward_out>(
-          "aten::multilabel_margin_loss_backward.grad_input")
-      .opinfo({kOpInfo});
+  family.missing<multilabel_margin_loss_backward>("aten::multilabel_margin_loss_backward");
+  family.missing<multilabel_margin_loss_backward_out>(
+      "aten::multilabel_margin_loss_backward.grad_input");
 }
 
 }  // namespace mpsops

@@ -115,9 +115,9 @@ Tensor pdist_backward(const Tensor& grad, const Tensor& self, double p, const Te
 }  // namespace
 
 MPSOPS_FAMILY(pdist) {
-  family.dtypes({at::kFloat});
-  family.missing<pdist_forward>("aten::_pdist_forward").opinfo({"nn.functional.pdist"});
-  family.missing<pdist_backward>("aten::_pdist_backward").opinfo({"nn.functional.pdist"});
+  family.dtypes({at::kFloat}).opinfo({"nn.functional.pdist"});
+  family.missing<pdist_forward>("aten::_pdist_forward");
+  family.missing<pdist_backward>("aten::_pdist_backward");
 }
 
 }  // namespace mpsops

@@ -1,14 +1,13 @@
 // Kernels: metal/rrelu_with_noise.metal. Outside training this is torch's own leaky_relu, as on the
 // CPU, and noise is not written.
 #include <ATen/MemoryOverlap.h>
-#include <ATen/native/Resize.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/leaky_relu.h>
 
 #include <limits>
 
 #include "csrc/core/checks.h"
 #include "csrc/core/kernel.h"
+#include "csrc/core/overloads.h"
 #include "csrc/core/random.h"
 #include "csrc/core/registry.h"
 #include "metal/params/rrelu_with_noise.h"
@@ -82,35 +81,21 @@ at::Tensor& rrelu_with_noise_out(const at::Tensor& self, at::Tensor& noise, cons
   TORCH_CHECK(self.sizes() == noise.sizes(),
               "noise tensor shape must match self tensor shape. Got self.shape = ", self.sizes(),
               " noise.shape = ", noise.sizes());
+  set_output(output, self.sizes(), self.options());
   if (!training) {
     return at::leaky_relu_out(output, self, (lower.to<double>() + upper.to<double>()) / 2);
   }
-  at::native::resize_output(output, self.sizes());
   launch_training(self, noise, lower, upper, generator, output);
   return output;
-}
-
-at::Tensor rrelu_with_noise(const at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,
-                            const at::Scalar& upper, bool training,
-                            std::optional<at::Generator> generator) {
-  at::Tensor output = at::empty_like(self, at::MemoryFormat::Contiguous);
-  return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), output);
-}
-
-at::Tensor& rrelu_with_noise_(at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,
-                              const at::Scalar& upper, bool training,
-                              std::optional<at::Generator> generator) {
-  return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), self);
 }
 
 }  // namespace
 
 MPSOPS_FAMILY(rrelu_with_noise) {
-  constexpr auto kOpInfo = "nn.functional.rrelu";
-  family.dtypes({at::kFloat, at::kBFloat16});
-  family.missing<rrelu_with_noise>("aten::rrelu_with_noise").opinfo({kOpInfo});
-  family.missing<rrelu_with_noise_>("aten::rrelu_with_noise_").opinfo({kOpInfo});
-  family.missing<rrelu_with_noise_out>("aten::rrelu_with_noise.out").opinfo({kOpInfo});
+  family.dtypes({at::kFloat, at::kBFloat16}).opinfo({"nn.functional.rrelu"});
+  family.missing<functional<rrelu_with_noise_out>>("aten::rrelu_with_noise");
+  family.missing<inplace<rrelu_with_noise_out>>("aten::rrelu_with_noise_");
+  family.missing<rrelu_with_noise_out>("aten::rrelu_with_noise.out");
 }
 
 }  // namespace mpsops

@@ -24,7 +24,6 @@ namespace {
 
 using at::native::ReductionType;
 
-constexpr std::initializer_list<at::ScalarType> kDtypes = {at::kFloat, at::kHalf, at::kBFloat16};
 constexpr std::initializer_list<at::ScalarType> kIndexDtypes = {at::kLong, at::kInt};
 constexpr int64_t kMaxScanThreads = 256;  // room for their sums in metal/segment_reduce.metal
 
@@ -167,7 +166,7 @@ at::Tensor reduce_segments(const at::Tensor& data, std::string_view reduce, cons
   check_dtype(bounds.are_lengths ? "_segment_reduce_lengths_cpu_kernel1"
                                  : "_segment_reduce_offsets_cpu_kernel1",
               bounds.tensor.scalar_type(), kIndexDtypes);
-  check_dtype("_segment_reduce_cpu", data.scalar_type(), kDtypes);
+  check_dtype("_segment_reduce_cpu", data.scalar_type(), kFloatingDtypes);
   auto sizes = data.sizes().vec();
   sizes[bounds.axis()] = bounds.segments();
   at::Tensor output = at::empty(sizes, data.options().memory_format(at::MemoryFormat::Contiguous));
@@ -240,7 +239,7 @@ at::Tensor segment_reduce_backward(const at::Tensor& grad, const at::Tensor& out
   check_dtype(bounds.are_lengths ? "_segment_reduce_cpu_lengths_backward_kernel1"
                                  : "_segment_reduce_cpu_offsets_backward_kernel1",
               bounds.tensor.scalar_type(), kIndexDtypes);
-  check_dtype("_segment_reduce_cpu", data.scalar_type(), kDtypes);
+  check_dtype("_segment_reduce_cpu", data.scalar_type(), kFloatingDtypes);
   const SegmentReduceParams params = make_params(data, reduce, bounds, initial);
   for (const auto& tensor : {grad, output}) {
     TORCH_CHECK(tensor.scalar_type() == data.scalar_type(), "expected scalar type ",
@@ -273,14 +272,10 @@ at::Tensor segment_reduce_backward(const at::Tensor& grad, const at::Tensor& out
 }  // namespace
 
 MPSOPS_FAMILY(segment_reduce) {
-  family.dtypes(kDtypes);
+  family.dtypes(kFloatingDtypes).opinfo({"_segment_reduce"});
   // The second dispatch adds up lengths; offsets need one.
-  family.missing<segment_reduce>("aten::segment_reduce")
-      .opinfo({"_segment_reduce"})
-      .max_dispatches(2);
-  family.missing<segment_reduce_backward>("aten::_segment_reduce_backward")
-      .opinfo({"_segment_reduce"})
-      .max_dispatches(2);
+  family.missing<segment_reduce>("aten::segment_reduce").max_dispatches(2);
+  family.missing<segment_reduce_backward>("aten::_segment_reduce_backward").max_dispatches(2);
 }
 
 }  // namespace mpsops

@@ -8,9 +8,9 @@ constexpr ElementwiseOp kAiryAi{"special_airy_ai", "airy_ai_cpu"};
 }  // namespace
 
 MPSOPS_FAMILY(special_airy_ai) {
-  family.dtypes(kFloat32Inputs);
-  family.missing<unary_float<kAiryAi>>("aten::special_airy_ai").opinfo({"special.airy_ai"});
-  family.missing<unary_float_out<kAiryAi>>("aten::special_airy_ai.out").opinfo({"special.airy_ai"});
+  family.dtypes(kFloat32Inputs).opinfo({"special.airy_ai"});
+  family.missing<unary_float<kAiryAi>>("aten::special_airy_ai");
+  family.missing<unary_float_out<kAiryAi>>("aten::special_airy_ai.out");
 }
 
 }  // namespace mpsops

@@ -9,11 +9,9 @@ constexpr ElementwiseOp kLaguerreL{"special_laguerre_polynomial_l", "laguerre_po
 
 // The overloads with a Scalar are composite: they call the one registered here.
 MPSOPS_FAMILY(special_laguerre_polynomial_l) {
-  family.dtypes(kFloat32Inputs);
-  family.missing<binary_float<kLaguerreL>>("aten::special_laguerre_polynomial_l")
-      .opinfo({"special.laguerre_polynomial_l"});
-  family.missing<binary_float_out<kLaguerreL>>("aten::special_laguerre_polynomial_l.out")
-      .opinfo({"special.laguerre_polynomial_l"});
+  family.dtypes(kFloat32Inputs).opinfo({"special.laguerre_polynomial_l"});
+  family.missing<binary_float<kLaguerreL>>("aten::special_laguerre_polynomial_l");
+  family.missing<binary_float_out<kLaguerreL>>("aten::special_laguerre_polynomial_l.out");
 }
 
 }  // namespace mpsops

@@ -9,11 +9,9 @@ constexpr ElementwiseOp kLegendreP{"special_legendre_polynomial_p", "legendre_po
 
 // The overloads with a Scalar are composite: they call the one registered here.
 MPSOPS_FAMILY(special_legendre_polynomial_p) {
-  family.dtypes(kFloat32Inputs);
-  family.missing<binary_float<kLegendreP>>("aten::special_legendre_polynomial_p")
-      .opinfo({"special.legendre_polynomial_p"});
-  family.missing<binary_float_out<kLegendreP>>("aten::special_legendre_polynomial_p.out")
-      .opinfo({"special.legendre_polynomial_p"});
+  family.dtypes(kFloat32Inputs).opinfo({"special.legendre_polynomial_p"});
+  family.missing<binary_float<kLegendreP>>("aten::special_legendre_polynomial_p");
+  family.missing<binary_float_out<kLegendreP>>("aten::special_legendre_polynomial_p.out");
 }
 
 }  // namespace mpsops

@@ -8,10 +8,9 @@ constexpr ElementwiseOp kLogNdtr{"special_log_ndtr", "log_ndtr_cpu"};
 }  // namespace
 
 MPSOPS_FAMILY(special_log_ndtr) {
-  family.dtypes(kFloat32Inputs);
-  family.missing<unary_float<kLogNdtr>>("aten::special_log_ndtr").opinfo({"special.log_ndtr"});
-  family.missing<unary_float_out<kLogNdtr>>("aten::special_log_ndtr.out")
-      .opinfo({"special.log_ndtr"});
+  family.dtypes(kFloat32Inputs).opinfo({"special.log_ndtr"});
+  family.missing<unary_float<kLogNdtr>>("aten::special_log_ndtr");
+  family.missing<unary_float_out<kLogNdtr>>("aten::special_log_ndtr.out");
 }
 
 }  // namespace mpsops

@@ -2,12 +2,16 @@
 //
 //   struct Name { float operator()(float x) const { ... } };
 //
-// and has one table row, INSTANTIATE_UNARY_FLOAT32("name", Name) or one of its kin below. One
+// and has one table row, INSTANTIATE_UNARY_FLOAT32("name", Name) or one of its kin below. Functors
+// of integers too are templates, T operator()(T x) const: half and bfloat arrive as float. One
 // dispatch per call; the host (csrc/core/elementwise.cpp) picks among
 //   dense    all operands of one dtype and contiguous: up to 4 coalesced elements per thread;
 //   strided  all operands of one dtype: one element per thread at the iterator's strides;
 //   cast     any dtypes and strides, converted at run time; one operand may be a CPU scalar.
 // Each reads every input element and writes every output element once.
+//
+// Kernels of other shapes bind the same way, operands, ElementwiseParams, what else the op needs,
+// then the layout where strided, and find their elements with operand_offsets().
 #pragma once
 #include <metal_stdlib>
 
@@ -253,6 +257,52 @@ template <class Functor>
   store_cast(output, offsets[0], params.dtypes[0], params.common, Functor()(x, y));
 }
 
+// Two outputs: U second; T first = Functor()(T x, thread U& second).
+template <class T, class U, class Functor>
+[[kernel]] void unary_pair_dense(device T* output [[buffer(0)]], device U* second [[buffer(1)]],
+                                 device const T* input [[buffer(2)]],
+                                 constant ElementwiseParams& params [[buffer(3)]],
+                                 uint2 position [[thread_position_in_grid]],
+                                 uint2 grid [[threads_per_grid]]) {
+  using Compute = typename ComputeType<T>::type;
+  const ulong first = linear_index(position, grid);
+  if (first >= params.threads) {
+    return;
+  }
+  T values[kElementsPerThread];
+  for (uint i = 0; i < kElementsPerThread; ++i) {
+    const ulong index = first + i * params.threads;
+    values[i] = index < params.count ? input[index] : T(0.0f);
+  }
+  for (uint i = 0; i < kElementsPerThread; ++i) {
+    const ulong index = first + i * params.threads;
+    if (index < params.count) {
+      U other;
+      output[index] = T(Functor()(Compute(values[i]), other));
+      second[index] = other;
+    }
+  }
+}
+
+template <class T, class U, class Functor>
+[[kernel]] void unary_pair_strided(device T* output [[buffer(0)]], device U* second [[buffer(1)]],
+                                   device const T* input [[buffer(2)]],
+                                   constant ElementwiseParams& params [[buffer(3)]],
+                                   constant long* layout [[buffer(4)]],
+                                   uint2 position [[thread_position_in_grid]],
+                                   uint2 grid [[threads_per_grid]]) {
+  using Compute = typename ComputeType<T>::type;
+  const ulong index = linear_index(position, grid);
+  if (index >= params.count) {
+    return;
+  }
+  ulong offsets[3];
+  operand_offsets<3>(index, params, layout, offsets);
+  U other;
+  output[offsets[0]] = T(Functor()(Compute(input[offsets[2]]), other));
+  second[offsets[1]] = other;
+}
+
 // The kernels of an op with float results. FLOAT32: for float32 and what promotes to it; FLOATING:
 // for float16 and bfloat16 too. Operands of other dtypes go through the cast kernel.
 #define INSTANTIATE_UNARY_FLOAT32(op, functor)                      \
@@ -260,21 +310,26 @@ template <class Functor>
   INSTANTIATE(op "_strided_float32", unary_strided, float, functor) \
   INSTANTIATE(op "_cast", unary_cast, functor)
 
-#define INSTANTIATE_UNARY_FLOATING(op, functor)                          \
-  INSTANTIATE_UNARY_FLOAT32(op, functor)                                 \
-  INSTANTIATE(op "_dense_float16", unary_dense, half, functor)           \
-  INSTANTIATE(op "_strided_float16", unary_strided, half, functor)       \
-  INSTANTIATE_BFLOAT(op "_dense_bfloat16", unary_dense, bfloat, functor) \
-  INSTANTIATE_BFLOAT(op "_strided_bfloat16", unary_strided, bfloat, functor)
+#define INSTANTIATE_UNARY_FLOATING(op, functor)                    \
+  INSTANTIATE_FLOATING_WITH(op "_dense", unary_dense, functor)     \
+  INSTANTIATE_FLOATING_WITH(op "_strided", unary_strided, functor) \
+  INSTANTIATE(op "_cast", unary_cast, functor)
 
 #define INSTANTIATE_BINARY_FLOAT32(op, functor)                      \
   INSTANTIATE(op "_dense_float32", binary_dense, float, functor)     \
   INSTANTIATE(op "_strided_float32", binary_strided, float, functor) \
   INSTANTIATE(op "_cast", binary_cast, functor)
 
-#define INSTANTIATE_BINARY_FLOATING(op, functor)                          \
-  INSTANTIATE_BINARY_FLOAT32(op, functor)                                 \
-  INSTANTIATE(op "_dense_float16", binary_dense, half, functor)           \
-  INSTANTIATE(op "_strided_float16", binary_strided, half, functor)       \
-  INSTANTIATE_BFLOAT(op "_dense_bfloat16", binary_dense, bfloat, functor) \
-  INSTANTIATE_BFLOAT(op "_strided_bfloat16", binary_strided, bfloat, functor)
+#define INSTANTIATE_BINARY_FLOATING(op, functor)                    \
+  INSTANTIATE_FLOATING_WITH(op "_dense", binary_dense, functor)     \
+  INSTANTIATE_FLOATING_WITH(op "_strided", binary_strided, functor) \
+  INSTANTIATE(op "_cast", binary_cast, functor)
+
+// Of an op whose operands and result are of one dtype, whatever that is.
+#define INSTANTIATE_UNARY_ALL(op, functor)                \
+  INSTANTIATE_ALL_WITH(op "_dense", unary_dense, functor) \
+  INSTANTIATE_ALL_WITH(op "_strided", unary_strided, functor)
+
+#define INSTANTIATE_BINARY_ALL(op, functor)                \
+  INSTANTIATE_ALL_WITH(op "_dense", binary_dense, functor) \
+  INSTANTIATE_ALL_WITH(op "_strided", binary_strided, functor)

@@ -28,3 +28,21 @@
   INSTANTIATE_FLOATING(stem, function)  \
   INSTANTIATE_INTEGRAL(stem, function)  \
   INSTANTIATE(stem "_bool", function, bool)
+
+// The same with one more template argument.
+#define INSTANTIATE_FLOATING_WITH(stem, function, argument) \
+  INSTANTIATE(stem "_float32", function, float, argument)   \
+  INSTANTIATE(stem "_float16", function, half, argument)    \
+  INSTANTIATE_BFLOAT(stem "_bfloat16", function, bfloat, argument)
+
+#define INSTANTIATE_INTEGRAL_WITH(stem, function, argument) \
+  INSTANTIATE(stem "_int64", function, long, argument)      \
+  INSTANTIATE(stem "_int32", function, int, argument)       \
+  INSTANTIATE(stem "_int16", function, short, argument)     \
+  INSTANTIATE(stem "_int8", function, char, argument)       \
+  INSTANTIATE(stem "_uint8", function, uchar, argument)
+
+#define INSTANTIATE_ALL_WITH(stem, function, argument) \
+  INSTANTIATE_FLOATING_WITH(stem, function, argument)  \
+  INSTANTIATE_INTEGRAL_WITH(stem, function, argument)  \
+  INSTANTIATE(stem "_bool", function, bool, argument)

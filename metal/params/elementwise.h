@@ -23,7 +23,7 @@ enum ElementwiseDtype : uint32_t {
   kElementwiseScalar = 255,  // no buffer: a CPU scalar, in ElementwiseParams::scalar
 };
 
-// Operand 0 is the output. Beside this, strided kernels get a `constant long*` with the sizes of
+// Outputs come first. Beside this, strided kernels get a `constant long*` with the sizes of
 // the `ndim` iterated dimensions (innermost first) and then each operand's strides, in elements.
 struct ElementwiseParams {
   uint64_t count;      // elements of the output
@@ -31,6 +31,6 @@ struct ElementwiseParams {
   uint32_t ndim;       // 0 for a single element
   uint32_t narrow;     // 1 when every index and offset fits 32 bits
   uint32_t common;     // dtype that results are rounded to before they become the output's
-  uint32_t dtypes[3];  // of each operand
+  uint32_t dtypes[8];  // of each operand
   float scalar;
 };

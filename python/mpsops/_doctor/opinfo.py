@@ -2,23 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 from unittest import mock
 
 import torch
 
-from mpsops import OpRow
+from mpsops import OpRow, _opinfo
 
 from .sample import Sample
-
-
-def available() -> bool:
-    try:
-        import_module("torch.testing._internal.common_methods_invocations")
-    except ImportError:
-        return False
-    return True
 
 
 def _as_called(op: Any, *args: Any, **kwargs: Any) -> Any:
@@ -36,11 +27,10 @@ def callers_seed() -> Iterator[None]:
 
 def samples(rows: list[OpRow]) -> Iterator[Sample]:
     """Of the entries that the rows name, in every dtype that CPU and kernel take."""
-    from torch.testing._internal.common_methods_invocations import op_db
-
     names = dict.fromkeys(name for row in rows for name in row.opinfo if name)
     claimed = dict.fromkeys(dtype for row in rows for dtype in row.dtypes)
-    for info in (info for info in op_db if {info.full_name, info.name} & names.keys()):
+    infos = {info.full_name: info for name in names for info in _opinfo.find(name)}
+    for info in infos.values():
         for name in claimed:
             dtype = getattr(torch, name)
             if dtype not in info.supported_dtypes("cpu"):

@@ -46,6 +46,18 @@ def _out_names(schema: Any) -> tuple[str, ...]:
     return tuple(argument.name for argument in schema.arguments if argument.is_out)
 
 
+def _differentiable(sample: Sample, results: list[torch.Tensor]) -> bool:
+    """Some ops have no derivative, and say so in the backward pass only."""
+    tracked = [result for result in results if result.requires_grad]
+    try:
+        torch.autograd.grad(
+            tracked, sample.leaves(), [torch.ones_like(result) for result in tracked], allow_unused=True
+        )
+    except RuntimeError:
+        return False
+    return True
+
+
 def _of(schema: Any, label: str, floating: torch.dtype, out: tuple[str, ...]) -> Iterator[Sample]:
     """The first call that the CPU takes. One is enough: internal ops take more than they are meant for."""
     function = getattr(torch.ops.aten, schema.name.removeprefix("aten::"))
@@ -64,6 +76,9 @@ def _of(schema: Any, label: str, floating: torch.dtype, out: tuple[str, ...]) ->
             except (RuntimeError, TypeError, IndexError, ValueError):
                 continue
             if all(result.numel() for result in results):
+                if not _differentiable(sample, results):
+                    for leaf in sample.leaves():
+                        leaf.requires_grad_(False)
                 yield sample
                 return
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 import mpsops
-from mpsops import OpRow
+from mpsops import OpRow, _opinfo
 
 from . import opinfo, own_samples
 from .compare import difference
@@ -59,7 +59,7 @@ def run(
         on_family: called after each.
         use_opinfo: PyTorch's samples too; by default where they can be imported.
     """
-    use_opinfo = opinfo.available() if use_opinfo is None else use_opinfo
+    use_opinfo = _opinfo.available() if use_opinfo is None else use_opinfo
     families = to_test()
     results = []
     deadline = time.perf_counter() + seconds

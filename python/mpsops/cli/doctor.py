@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from mpsops._doctor import checks, opinfo, selftest
+from mpsops import _opinfo
+from mpsops._doctor import checks, selftest
 from mpsops._doctor.check import Check
 from mpsops._doctor.selftest import FamilyResult
 from mpsops._patching import has_mps
@@ -107,7 +108,7 @@ def doctor(
     results: list[FamilyResult] = []
     if has_mps():
         begin = time.perf_counter()
-        use_opinfo = opinfo.available()
+        use_opinfo = _opinfo.available()
         source = "samples of PyTorch's test suite and simpler ones" if use_opinfo else "simple samples"
         with _progress(len(selftest.to_test())) as on_family:
             results = selftest.run(seconds, on_family, use_opinfo)
