@@ -97,11 +97,11 @@ def test_output_of_troubleshooting(tmp_path: Path) -> None:
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
-    assert "example.py:6: UserWarning: mpsops: aten::heaviside.out has no MPS kernel." in done.stderr
+    assert "example.py:5: UserWarning: mpsops: aten::linalg_matrix_exp has no MPS kernel." in done.stderr
     trace = mpsops.Trace.from_json((tmp_path / "report.json").read_text())
     places = {"mpsops": "mpsops", "torch": "stock", "CPU path": "cpu"}
     shown = re.findall(r"^ (\w\S+) +(mpsops|torch|CPU path) +(\S.*?) {2,}(\d+) ", text, re.MULTILINE)
-    assert len(shown) == 6
+    assert len(shown) == 8
     rows = {(row.op.removeprefix("aten::"), row.place, row.source, row.calls) for row in trace.rows}
     for op, place, source, calls in shown:
         assert any(
@@ -115,6 +115,12 @@ def test_output_of_troubleshooting(tmp_path: Path) -> None:
 @pytest.mark.skipif(mpsops._C.runtime != "sim", reason="the output is that of the simulator")
 def test_coverage_of_troubleshooting() -> None:
     text = (ROOT / "docs/troubleshooting.md").read_text()
-    shown = text.split("$ mpsops coverage take 'heaviside*'\n")[1].split("```")[0]
-    result = CliRunner().invoke(app, ["coverage", "take", "heaviside*"])
+    shown = text.split("$ mpsops coverage mode 'linalg_matrix_exp*'\n")[1].split("```")[0]
+    result = CliRunner().invoke(app, ["coverage", "mode", "linalg_matrix_exp*"])
     assert result.stdout == shown
+
+
+def test_contributing_shows_the_files_of_its_example() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in ("metal/heaviside.metal", "csrc/ops/heaviside.cpp"):
+        assert f"```cpp\n{(ROOT / path).read_text()}```" in text
