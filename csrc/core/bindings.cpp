@@ -4,7 +4,6 @@
 
 #include <map>
 
-#include "csrc/core/cpu_path.h"
 #include "csrc/core/embedded.h"
 #include "csrc/core/kernel.h"
 #include "csrc/core/registry.h"
@@ -44,15 +43,6 @@ std::map<std::string, std::string> sources() {
   return texts;
 }
 
-// With the line of Python that called the op, also for ops that torch calls without its own
-// handler.
-void warn(const std::string& text) {
-  const py::gil_scoped_acquire gil;
-  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) != 0) {
-    throw py::error_already_set();
-  }
-}
-
 }  // namespace
 
 void bind_registry(py::module_& m) {
@@ -79,20 +69,6 @@ void bind_registry(py::module_& m) {
     }
     return list;
   });
-  cpu_path::set_warning(&warn);
-  const py::call_guard<py::gil_scoped_release> release;
-  m.def("cpu_path_enable", &cpu_path::enable, release);
-  m.def("cpu_path_disable", &cpu_path::disable, release);
-  m.def("cpu_path_enabled", &cpu_path::enabled);
-  m.def("cpu_path_ops", &cpu_path::ops);
-  m.def("cpu_path_calls", [] {
-    std::map<std::string, std::pair<uint64_t, uint64_t>> rows;
-    for (const auto& [name, calls] : cpu_path::calls()) {
-      rows.emplace(name, std::pair(calls.calls, calls.bytes_copied));
-    }
-    return rows;
-  });
-  m.def("cpu_path_reset_calls", &cpu_path::reset_calls);
   m.def("sources", &sources, "The flattened Metal source of each kernel family, by its name.");
 }
 

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <vector>
 
+#include "csrc/core/kernel.h"
+
 namespace mpsops {
 
 namespace {
@@ -21,7 +23,7 @@ Pool& pool() {
 }
 
 at::Tensor make_word() {
-  return at::zeros({1}, at::TensorOptions().dtype(at::kInt).device(at::kMPS));
+  return at::zeros({1}, at::TensorOptions().dtype(at::kInt).device(kDeviceType));
 }
 
 const at::Tensor& unread_word() {

@@ -1,5 +1,5 @@
-// The seam. Everything above it is one code base; each runtime (csrc/metal, csrc/sim) defines
-// get_kernel() and encode() and nothing else.
+// The seam. Everything above it is one code base; each runtime (csrc/metal, csrc/sim, csrc/cuda)
+// defines get_kernel() and encode(), and says which of torch's devices it runs on.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,6 +13,9 @@
 #include <type_traits>
 
 namespace mpsops {
+
+// MPS, but for the runtime that checks kernels on NVIDIA GPUs.
+extern const c10::DeviceType kDeviceType;
 
 // Threads or threadgroups along x, y, z, as in MTLSize.
 struct Size {
@@ -33,7 +36,7 @@ class Kernel {
 
 // The kernel `name` of metal/<family>.metal. Compiles or loads the family on first use.
 // Throws c10::Error with the compiler's text if it does not compile or has no such kernel.
-const Kernel& get_kernel(std::string_view family, const std::string& name);
+const Kernel& get_kernel(std::string_view family, std::string_view name);
 
 // Dynamic threadgroup memory for the argument `[[threadgroup(n)]]`; n counts these alone, from 0.
 struct ThreadgroupMemory {

@@ -1,12 +1,13 @@
 #include "csrc/core/registry.h"
 
+#include <c10/core/TensorOptions.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/frontend/function_schema_parser.h>
 
 #include <algorithm>
 
 #include "csrc/core/kernel.h"
-#include "csrc/core/trace.h"
+#include "csrc/trace/trace.h"
 
 namespace mpsops {
 
@@ -21,6 +22,11 @@ std::vector<std::unique_ptr<Op>>& mutable_ops() {
 
 std::optional<c10::OperatorHandle> find_handle(const std::string& name) {
   return c10::Dispatcher::singleton().findSchema(torch::jit::parseName(name));
+}
+
+// Where the kernels go.
+c10::DispatchKey key() {
+  return c10::computeDispatchKey(std::nullopt, std::nullopt, c10::Device(kDeviceType));
 }
 
 // Swallows the dispatcher's warning that a kernel is overridden: here that is the point.
@@ -63,7 +69,7 @@ bool Op::native() const {
   if (enabled()) {
     return policy_ != Policy::kMissing;
   }
-  return handle->hasKernelForDispatchKey(c10::DispatchKey::MPS);
+  return handle->hasKernelForDispatchKey(key());
 }
 
 void Op::enable() {
@@ -71,8 +77,8 @@ void Op::enable() {
     return;
   }
   TORCH_CHECK(exists(), "mpsops.enable: op must exist in the running torch, got ", name_);
-  auto library = std::make_unique<torch::Library>(torch::Library::IMPL, "aten",
-                                                  c10::DispatchKey::MPS, __FILE__, __LINE__);
+  auto library =
+      std::make_unique<torch::Library>(torch::Library::IMPL, "aten", key(), __FILE__, __LINE__);
   NoWarnings quiet;
   const c10::WarningUtils::WarningHandlerGuard guard(&quiet);
   library->impl(name_.c_str(), make_kernel_());

@@ -48,9 +48,10 @@ void check_arguments(const Kernel& kernel, const Dispatch& dispatch) {
     }
     if (argument.kind == Argument::Kind::kTensor) {
       const at::Tensor& tensor = *argument.tensor;
-      TORCH_CHECK(tensor.device().is_mps() && tensor.has_storage(), kernel.name(), ": buffer ",
-                  buffers, " must be a dense tensor on mps, got a ", tensor.layout(), " tensor on ",
-                  tensor.device());
+      TORCH_CHECK(tensor.device().type() == kDeviceType && tensor.has_storage(), kernel.name(),
+                  ": buffer ", buffers, " must be a dense tensor on ",
+                  c10::DeviceTypeName(kDeviceType, true), ", got a ", tensor.layout(),
+                  " tensor on ", tensor.device());
     }
     ++buffers;
   }

@@ -123,8 +123,8 @@ std::vector<std::string> Family::kernel_names() {
 
 namespace mpsops {
 
-const Kernel& get_kernel(std::string_view family, const std::string& name) {
-  return metal::Family::find(family).pipeline(name);
+const Kernel& get_kernel(std::string_view family, std::string_view name) {
+  return metal::Family::find(family).pipeline(std::string(name));
 }
 
 }  // namespace mpsops

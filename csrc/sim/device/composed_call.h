@@ -6,7 +6,7 @@
 #include <optional>
 #include <tuple>
 
-#include "csrc/core/host_alias.h"
+#include "csrc/mps/host_alias.h"
 
 namespace mpsops::sim {
 

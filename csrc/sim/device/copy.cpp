@@ -4,7 +4,7 @@
 #include <ATen/ops/copy.h>
 #include <ATen/ops/zero.h>
 
-#include "csrc/core/host_alias.h"
+#include "csrc/mps/host_alias.h"
 #include "csrc/sim/device/install.h"
 
 namespace mpsops::sim {

@@ -4,7 +4,7 @@
 
 #include <unordered_map>
 
-#include "csrc/core/on_host.h"
+#include "csrc/mps/on_host.h"
 #include "csrc/sim/device/counters.h"
 #include "csrc/sim/device/fallback.h"
 #include "csrc/sim/device/install.h"

@@ -74,7 +74,8 @@ Family load_family(const std::string& family) {
 
 namespace mpsops {
 
-const Kernel& get_kernel(std::string_view family_name, const std::string& name) {
+const Kernel& get_kernel(std::string_view family_name, std::string_view kernel_name) {
+  const std::string name(kernel_name);
   static std::mutex mutex;
   static auto* families = new std::unordered_map<std::string, sim::Family>();
   const std::scoped_lock lock(mutex);

@@ -2,8 +2,8 @@
 #include <pybind11/stl.h>
 
 #include "csrc/core/bindings.h"
-#include "csrc/core/trace.h"
-#include "csrc/core/trace_table.h"
+#include "csrc/trace/trace.h"
+#include "csrc/trace/trace_table.h"
 
 namespace py = pybind11;
 

@@ -1,4 +1,4 @@
-#include "csrc/core/host_alias.h"
+#include "csrc/mps/host_alias.h"
 
 #include <ATen/SparseTensorImpl.h>
 #include <ATen/core/List.h>
@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "csrc/core/checks.h"
-#include "csrc/core/host_memory.h"
-#include "csrc/core/sparse_compressed.h"
+#include "csrc/mps/host_memory.h"
+#include "csrc/mps/sparse_compressed.h"
 
 namespace mpsops {
 

@@ -1,4 +1,4 @@
-#include "csrc/core/cpu_path.h"
+#include "csrc/mps/cpu_path.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/MPSHooksInterface.h>
@@ -11,11 +11,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "csrc/core/host_memory.h"
-#include "csrc/core/on_host.h"
 #include "csrc/core/registry.h"
-#include "csrc/core/sparse_compressed.h"
-#include "csrc/core/trace.h"
+#include "csrc/mps/host_memory.h"
+#include "csrc/mps/on_host.h"
+#include "csrc/mps/sparse_compressed.h"
+#include "csrc/trace/trace.h"
 
 namespace mpsops::cpu_path {
 

@@ -1,6 +1,6 @@
 // Each thread keeps a stack of the ops that run on it. An op that reaches a backend is charged with
 // its time, less that of ops inside which are charged themselves, so that times add up.
-#include "csrc/core/trace.h"
+#include "csrc/trace/trace.h"
 
 #include <ATen/SequenceNumber.h>
 #include <ATen/core/ivalue.h>
@@ -15,8 +15,8 @@
 #include <mutex>
 #include <utility>
 
-#include "csrc/core/trace_source.h"
-#include "csrc/core/trace_table.h"
+#include "csrc/trace/trace_source.h"
+#include "csrc/trace/trace_table.h"
 
 namespace mpsops::trace {
 

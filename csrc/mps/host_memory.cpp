@@ -1,4 +1,4 @@
-#include "csrc/core/host_memory.h"
+#include "csrc/mps/host_memory.h"
 
 #include <ATen/mps/MPSAllocatorInterface.h>
 #include <c10/core/CPUAllocator.h>

@@ -1,4 +1,4 @@
-#include "csrc/core/host_random.h"
+#include "csrc/mps/host_random.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/mps/MPSGeneratorImpl.h>

@@ -1,11 +1,11 @@
-#include "csrc/core/on_host.h"
+#include "csrc/mps/on_host.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 
-#include "csrc/core/host_alias.h"
-#include "csrc/core/host_random.h"
+#include "csrc/mps/host_alias.h"
+#include "csrc/mps/host_random.h"
 
 namespace mpsops {
 

@@ -8,7 +8,7 @@
 
 #include <utility>
 
-#include "csrc/core/sparse_compressed.h"
+#include "csrc/mps/sparse_compressed.h"
 
 namespace mpsops {
 

@@ -1,4 +1,4 @@
-#include "csrc/core/trace_table.h"
+#include "csrc/trace/trace_table.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/util/hash.h>

@@ -1,4 +1,4 @@
-#include "csrc/core/sparse_compressed.h"
+#include "csrc/mps/sparse_compressed.h"
 
 #include <ATen/SparseCsrTensorImpl.h>
 

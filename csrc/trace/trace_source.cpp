@@ -1,4 +1,4 @@
-#include "csrc/core/trace_source.h"
+#include "csrc/trace/trace_source.h"
 
 #include <ATen/record_function.h>
 #include <c10/util/hash.h>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "csrc/core/trace_source.h"
+#include "csrc/trace/trace_source.h"
 
 namespace mpsops::trace {
 

@@ -1,0 +1,7 @@
+#include "csrc/core/kernel.h"
+
+namespace mpsops {
+
+const c10::DeviceType kDeviceType = c10::kMPS;
+
+}  // namespace mpsops
