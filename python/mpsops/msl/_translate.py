@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ._targets import CPU, Entry, Target
 from ._tokens import CLOSE, OPEN, Source, Token, TranslateError, scan
 
 # A kernel that reaches one of these, or threadgroup memory, needs threads that can wait.
@@ -51,7 +52,6 @@ _BUILTINS = frozenset(
 
 _FLOAT = re.compile(r"(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)$")
 _SUFFIXED = re.compile(r"(?P<digits>[\d.]+(?:[eE][+-]?\d+)?)(?P<suffix>h|H|bf|BF)$")
-_HERE = "::mpsops_msl::Site{__builtin_FILE(), __builtin_LINE(), __builtin_COLUMN()}"
 
 
 @dataclass
@@ -68,14 +68,15 @@ class _Kernel:
     template: bool = False
 
 
-def translate(text: str, system: str) -> str:
+def translate(text: str, system: str, target: Target = CPU) -> str:
     """Rewrites preprocessed `text`; what line markers place below the folder `system` is left alone."""
-    return _Translator(scan(text, system)).run()
+    return _Translator(scan(text, system), target).run()
 
 
 class _Translator:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, target: Target = CPU) -> None:
         self.source = source
+        self.target = target
         self.tokens = source.tokens
         self.match = source.match
         self.edits: list[tuple[int, int, str]] = []
@@ -457,20 +458,12 @@ class _Translator:
             key = " ".join(sorted(roots))
             if key not in waits:
                 waits[key] = self.reaches_waiting(roots)
-            fibers = "true" if waits[key] else "false"
+            fibers = waits[key]
             function = f"&{expressions.get(number, f' ::{kernel.scope}{name}')}"
             types = "".join(f", {p.attribute}" for p in kernel.parameters)
-            labels = ", ".join(f'"{p.name}"' for p in kernel.parameters)
-            binder = f"::mpsops_msl::Binder<decltype({function}), {function}{types}>"
-            self.insert(
-                offset,
-                f" static constexpr ::mpsops_msl::Parameters<decltype({function}){types}> "
-                f"mpsops_parameters_{number}({labels}); "
-                f'__attribute__((used, section("mpsops_kernels"))) '
-                f"static const ::mpsops_msl::KernelRow mpsops_row_{number} = "
-                f'{{"{host}", mpsops_parameters_{number}.rows, {len(kernel.parameters)}, {fibers}, '
-                f"&{binder}::call, &{binder}::loop}}; ",
-            )
+            names = [p.name for p in kernel.parameters]
+            entry = Entry(number, host, function, types, names, fibers)
+            self.insert(offset, self.target.register(entry))
 
     def reaches_waiting(self, roots: set[str]) -> bool:
         """Whether a name reachable from `roots` by mention waits: too many rather than too few."""
@@ -537,10 +530,7 @@ class _Translator:
         out.append(text[position : tokens[end - 1].end] + ";")
         for name in names:
             n = tokens[name].text
-            out.append(
-                f" static const char mpsops_tag_{n} = 0; mpsops_type_{n}& {n} = "
-                f'::mpsops_msl::threadgroup_variable<mpsops_type_{n}>(&mpsops_tag_{n}, "{n}", {_HERE});'
-            )
+            out.append(self.target.threadgroup_variable(n))
         self.edits.append((tokens[start].start, tokens[end].end, "".join(out)))
 
     def rewrite_expressions(self) -> None:
