@@ -15,6 +15,9 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 import mpsops
 from mpsops import _opinfo
 
+# Where the registered kernels run: a Mac's GPU or the simulated one; an NVIDIA GPU for the runtime of that name.
+DEVICE = "cuda" if mpsops._C.runtime == "cuda" else "mps"
+
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...], dict[str, Any]]
 
 
@@ -69,7 +72,7 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
 def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
     """The samples, on the device, of the OpInfo entries of a name."""
     for info in _opinfo.find(name):
-        for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
+        for sample in info.sample_inputs(DEVICE, dtype, requires_grad=info.supports_autograd):
             yield info, sample
 
 

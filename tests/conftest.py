@@ -1,4 +1,7 @@
-"""Every test runs on an `mps` device: a Mac's, or the simulator with every kernel access checked."""
+"""Every test runs on an `mps` device: a Mac's, or the simulator with every kernel access checked.
+
+The tests that are made from registrations can run on an NVIDIA GPU too, with the build of that runtime.
+"""
 
 import os
 
@@ -12,6 +15,11 @@ if mpsops._C.runtime == "sim":
     import mpsops.simulator
 
     mpsops.simulator.install()
+elif mpsops._C.runtime == "cuda":
+    mpsops._C.set_ptx_folder(os.environ["MPSOPS_PTX"])
+    for op in mpsops._C.ops():
+        if op.exists:
+            op.enable()
 
 import pytest
 

@@ -12,7 +12,7 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils._pytree import tree_map
 
 import mpsops
-from benchmarks.op_calls import tensors
+from benchmarks.op_calls import DEVICE, tensors
 from mpsops import _opinfo
 
 # Every dtype that an MPS tensor can have.
@@ -110,13 +110,13 @@ def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: Sample
     )
 
 
-def to_mps(sample: SampleInput) -> SampleInput:
+def to_device(sample: SampleInput) -> SampleInput:
     """The same values, strides and storage offsets on the device."""
-    return map_tensors(same_layout_on_mps, sample)
+    return map_tensors(same_layout_on_device, sample)
 
 
-def same_layout_on_mps(tensor: torch.Tensor) -> torch.Tensor:
-    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to("mps")
+def same_layout_on_device(tensor: torch.Tensor) -> torch.Tensor:
+    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(DEVICE)
     return storage.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
 
 
@@ -171,7 +171,7 @@ def assert_matches(
     Where the CPU kernel itself is further from float64 than the dtype's tolerance (an ill-conditioned
     function), we may be as many tolerances away as it is at its worst in this tensor.
     """
-    assert actual.device.type == "mps", what
+    assert actual.device.type == DEVICE, what
     assert actual.dtype == same_dtype.dtype, what
     assert actual.shape == same_dtype.shape, what
     found = actual.cpu()

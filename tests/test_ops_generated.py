@@ -24,7 +24,7 @@ def check_forward(case: oc.Case, sample: Any, what: str) -> None:
     if oc.cpu_picks_arbitrarily(case.info, sample):
         return
     with oc.no_fallbacks():
-        actual = oc.call(case.info, oc.to_mps(sample))
+        actual = oc.call(case.info, oc.to_device(sample))
     same = oc.call(case.info, sample)
     reference = oc.call(case.info, oc.to_reference(sample))
     assert len(actual) == len(same)
@@ -47,7 +47,7 @@ def test_random_is_reproducible(case: oc.Case) -> None:
     for sample in case.samples():
         if not oc.differs_by_seed(case.info, sample):
             continue
-        on_mps = oc.to_mps(sample)
+        on_mps = oc.to_device(sample)
         results = []
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
@@ -126,7 +126,7 @@ def check_gradient(case: oc.Case, layout: Any) -> None:
     for number, plain, grads in differentiable(case):
         sample = layout(plain)
         with oc.no_fallbacks():
-            _, actual = gradients(case, oc.to_mps(sample), grads)
+            _, actual = gradients(case, oc.to_device(sample), grads)
         _, same = gradients(case, oc.map_tensors(torch.clone, sample), grads)
         _, reference = gradients(case, oc.to_reference(sample), grads)
         assert len(actual) == len(same)
@@ -151,7 +151,7 @@ def test_second_gradient(case: oc.Case) -> None:
         return
     for number, sample, grads in differentiable(case):
         results = []
-        for variant in (oc.to_mps(sample), oc.map_tensors(torch.clone, sample), oc.to_reference(sample)):
+        for variant in (oc.to_device(sample), oc.map_tensors(torch.clone, sample), oc.to_reference(sample)):
             inputs, first = gradients(case, variant, grads, create_graph=True)
             if not any(g.requires_grad for g in first):
                 results.append([])
@@ -169,7 +169,7 @@ def test_out(case: oc.Case) -> None:
     if not case.info.supports_out:
         return
     for number, sample in enumerate(case.samples()):
-        on_mps = oc.to_mps(sample)
+        on_mps = oc.to_device(sample)
         expected = oc.call(case.info, on_mps)
 
         def run(
@@ -184,17 +184,17 @@ def test_out(case: oc.Case) -> None:
                 )
 
         run([torch.empty_like(value) for value in expected])
-        run([torch.empty(0, dtype=value.dtype, device="mps") for value in expected])
-        run([torch.empty((*v.shape, 2), dtype=v.dtype, device="mps")[..., 0] for v in expected])
+        run([torch.empty(0, dtype=value.dtype, device=op_calls.DEVICE) for value in expected])
+        run([torch.empty((*v.shape, 2), dtype=v.dtype, device=op_calls.DEVICE)[..., 0] for v in expected])
         if all(value.numel() > 0 for value in expected):
-            wrong = [torch.ones((*v.shape, 2), dtype=v.dtype, device="mps") for v in expected]
+            wrong = [torch.ones((*v.shape, 2), dtype=v.dtype, device=op_calls.DEVICE) for v in expected]
             with pytest.warns(UserWarning, match="An output with one or more elements was resized"):
                 run(wrong)
-        for device in ("cpu", "mps"):
+        for device in ("cpu", op_calls.DEVICE):
             wrong_dtype = [torch.empty(v.shape, dtype=torch.int32, device=device) for v in expected]
             out = wrong_dtype[0] if len(wrong_dtype) == 1 else tuple(wrong_dtype)
             with pytest.raises((RuntimeError, NotImplementedError)):
-                oc.call(case.info, oc.to_mps(sample), out=out)
+                oc.call(case.info, oc.to_device(sample), out=out)
 
 
 @by_case(oc.one_dtype)
@@ -206,7 +206,7 @@ def test_inplace(case: oc.Case) -> None:
         if sample.broadcasts_input or oc.differs_by_seed(case.info, sample):
             continue
         for layout in (lambda sample: sample, noncontiguous):
-            on_mps = oc.to_mps(layout(sample))
+            on_mps = oc.to_device(layout(sample))
             (expected,) = oc.call(case.info, on_mps)
             with oc.no_fallbacks():
                 result = case.info.inplace_variant(on_mps.input, *on_mps.args, **on_mps.kwargs)
@@ -226,7 +226,7 @@ def test_errors(case: oc.Case) -> None:
         with pytest.raises(error.error_type, match=error.error_regex or None) as on_cpu:
             oc.call(case.info, sample)
         with pytest.raises(type(on_cpu.value)) as on_mps:
-            oc.call(case.info, oc.to_mps(sample))
+            oc.call(case.info, oc.to_device(sample))
         assert str(on_mps.value) == str(on_cpu.value)
 
 
@@ -235,7 +235,7 @@ def test_dtypes(case: oc.Case) -> None:
     """The device takes a dtype exactly where the CPU does."""
     for sample in _samples_of_any_dtype(case)[:3]:
         on_cpu = exception_of(case, sample)
-        on_mps = exception_of(case, oc.to_mps(sample))
+        on_mps = exception_of(case, oc.to_device(sample))
         assert (type(on_mps), str(on_mps)) == (type(on_cpu), str(on_cpu))
 
 
@@ -261,7 +261,7 @@ def _samples_of_any_dtype(case: oc.Case) -> list[Any]:
 
 def on_device(case: oc.Case, limit: int | None = None) -> Any:
     for sample in itertools.islice(case.samples(requires_grad=case.info.supports_autograd), limit):
-        yield case.info, oc.to_mps(sample)
+        yield case.info, oc.to_device(sample)
 
 
 @by_case(oc.one_dtype)
@@ -278,7 +278,7 @@ def test_opcheck(case: oc.Case) -> None:
 @by_case(oc.one_dtype)
 def test_fake_tensors(case: oc.Case) -> None:
     for sample in case.samples():
-        on_mps = oc.to_mps(sample)
+        on_mps = oc.to_device(sample)
         actual = oc.call(case.info, on_mps)
         mode = FakeTensorMode()
         fake_sample = oc.map_tensors(mode.from_tensor, on_mps)
@@ -296,7 +296,7 @@ def test_fake_tensors(case: oc.Case) -> None:
 @by_case(oc.one_dtype)
 def test_compile(case: oc.Case) -> None:
     sample = next(s for s in case.samples() if not oc.differs_by_seed(case.info, s))
-    on_mps = oc.to_mps(sample)
+    on_mps = oc.to_device(sample)
 
     def function(*args: Any) -> Any:
         return case.info.op(*args, **on_mps.kwargs)
@@ -323,7 +323,7 @@ def test_schedules(case: oc.Case) -> None:
         results = []
         for schedule in ("forward", "reverse", "random:1", "random:2"):
             with simulator.schedule(schedule):
-                on_mps = oc.to_mps(sample)
+                on_mps = oc.to_device(sample)
                 outputs = oc.call(case.info, on_mps)
                 tracked = [o for o in outputs if o.requires_grad]
                 if tracked:
@@ -340,7 +340,7 @@ def test_dispatches(case: oc.Case) -> None:
     """No call launches more kernels than its registration says."""
     mpsops.reset_counts()
     for sample in case.samples(requires_grad=case.info.supports_autograd):
-        for output in oc.call(case.info, oc.to_mps(sample)):
+        for output in oc.call(case.info, oc.to_device(sample)):
             if output.requires_grad:
                 output.sum().backward(retain_graph=True)
     for row in mpsops.ops():

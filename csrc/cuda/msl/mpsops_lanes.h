@@ -1,0 +1,103 @@
+// Lanes of a simdgroup are those of a warp: shuffles. Active are the lanes that arrive together.
+#pragma once
+#pragma GCC system_header
+#include <mpsops_support.h>
+
+namespace mpsops_msl {
+
+static inline void threadgroup_barrier(Site) {
+  __syncthreads();
+}
+static inline void simdgroup_barrier(Site) {
+  __nvvm_bar_warp_sync(__nvvm_activemask());
+}
+
+static inline unsigned lane_index() {
+  return __nvvm_read_ptx_sreg_laneid();
+}
+
+template <class T>
+static inline T from_lane(T value, unsigned lane, unsigned mask) {
+  unsigned words[(sizeof(T) + 3) / 4] = {};
+  __builtin_memcpy(words, &value, sizeof(T));
+  for (unsigned i = 0; i < sizeof(words) / 4; ++i) {
+    words[i] = unsigned(__nvvm_shfl_sync_idx_i32(mask, int(words[i]), int(lane), 31));
+  }
+  __builtin_memcpy(&value, words, sizeof(T));
+  return value;
+}
+
+// All lanes of the group at once as a tree, in the order of the simulator's; some alone one by one.
+template <class Op, int Width, class T>
+static inline T reduce(T value, const char*, Site) {
+  const unsigned mask = __nvvm_activemask();
+  if (mask == ~0u) {
+    for (unsigned offset = Width / 2; offset > 0; offset /= 2) {
+      value = Op::apply(value, from_lane(value, lane_index() ^ offset, mask));
+    }
+    return value;
+  }
+  T result = Op::template identity<T>();
+  const unsigned first = lane_index() / Width * Width;
+  for (unsigned i = 0; i < Width; ++i) {
+    const T other = from_lane(value, first + i, mask);
+    if (mask >> (first + i) & 1) result = Op::apply(result, other);
+  }
+  return result;
+}
+
+template <class Op, bool Inclusive, int Width, class T>
+static inline T scan(T value, const char*, Site) {
+  const unsigned mask = __nvvm_activemask();
+  T running = Op::template identity<T>();
+  const unsigned first = lane_index() / Width * Width;
+  for (unsigned i = 0; i < Width; ++i) {
+    const T other = from_lane(value, first + i, mask);
+    if ((mask >> (first + i) & 1) && first + i + (Inclusive ? 0 : 1) <= lane_index()) {
+      running = Op::apply(running, other);
+    }
+  }
+  return running;
+}
+
+template <class Source, int Width, class T>
+static inline T shuffle(T value, T other, int operand, const char*, Site) {
+  const unsigned mask = __nvvm_activemask();
+  const unsigned first = lane_index() / Width * Width;
+  int from = Source::from(int(lane_index() - first), operand, Width);
+  const bool fill = from >= 2 * Width;
+  if (fill) from -= 2 * Width;
+  const unsigned lane = first + (unsigned(from) & (Width - 1));
+  // Sources that read the filling are few and known when this is compiled.
+  const T mine = from_lane(value, lane, mask);
+  const T filled = from_lane(other, lane, mask);
+  return fill ? filled : mine;
+}
+
+template <int Width, class T>
+static inline T first(T value, const char*, Site) {
+  const unsigned mask = __nvvm_activemask();
+  const unsigned start = lane_index() / Width * Width;
+  const unsigned group = mask >> start & (Width == 32 ? ~0u : (1u << (Width & 31)) - 1);
+  return from_lane(value, start + unsigned(__builtin_ctz(group)), mask);
+}
+
+// The active lanes travel in the upper half.
+template <int Width>
+static inline ulong ballot(bool vote, const char*, Site) {
+  const unsigned mask = __nvvm_activemask();
+  const unsigned start = lane_index() / Width * Width;
+  const unsigned group = Width == 32 ? ~0u : (1u << (Width & 31)) - 1;
+  const unsigned votes = unsigned(__nvvm_vote_ballot_sync(mask, vote)) >> start & group;
+  return ulong(mask >> start & group) << 32 | votes;
+}
+
+template <int Width>
+static inline bool elect(const char*, Site) {
+  const unsigned start = lane_index() / Width * Width;
+  const unsigned group =
+      __nvvm_activemask() >> start & (Width == 32 ? ~0u : (1u << (Width & 31)) - 1);
+  return start + unsigned(__builtin_ctz(group)) == lane_index();
+}
+
+}  // namespace mpsops_msl
