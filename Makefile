@@ -1,6 +1,6 @@
 # From a clean clone to a running program: `make demo`, `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build cross-mac audit clean distclean
+.PHONY: help demo test lint format build cross-mac audit ptx clean distclean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -44,7 +44,7 @@ lint: $(venv)/installed ## check layout, style and types
 	$(venv)/bin/mypy
 	$(venv)/bin/clang-format --dry-run -Werror $(formatted)
 	$(lint_path) actionlint .github/workflows/*.yml
-	! $(lint_path) command -v shellcheck >/dev/null || $(lint_path) shellcheck .ci/run .github/scripts/*.sh
+	! $(lint_path) command -v shellcheck >/dev/null || $(lint_path) shellcheck .ci/run .ci/cuda .github/scripts/*.sh
 	$(venv)/bin/zizmor --offline --quiet .github
 
 format: $(venv)/installed ## put all files into the agreed layout
@@ -60,6 +60,9 @@ cross-mac: $(venv)/tools $(venv)/cross-tools ## on Linux: compile, link and audi
 
 audit: $(venv)/cross-tools ## audit macOS wheels; WHEEL=dist/x.whl
 	$(python) cmake/macos/audit.py $(WHEEL) --downloads build/cross-mac/torch
+
+ptx: $(venv)/installed ## on Linux: compile the kernels for NVIDIA GPUs into build/ptx; .ci/cuda runs them there
+	$(python) -m mpsops.msl.ptx -o build/ptx metal/*.metal
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist $(venv)/installed .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,96 @@
+"""Kernels compile for NVIDIA GPUs, whose assembler takes them. Nothing runs here: there is no such GPU."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from mpsops import _C, msl
+from mpsops.msl import ptx
+
+ROOT = Path(__file__).resolve().parents[1]
+FAMILIES = sorted((ROOT / "metal").glob("*.metal"))
+TORCH_INCLUDE = Path(torch.__file__).parent / "include"
+
+pytestmark = pytest.mark.skipif(_C.runtime != "sim", reason="compiles with the tools of the simulator")
+
+
+def compiled(text: str, folder: Path) -> str:
+    """The headers are found as in a clone: beside `metal/`."""
+    for name in ("csrc", "metal"):
+        (folder / name).mkdir() if name == "metal" else (folder / name).symlink_to(ROOT / name)
+    (folder / "metal/probe.metal").write_text(f"#include <metal_stdlib>\nusing namespace metal;\n{text}")
+    return ptx.compile_ptx(folder / "metal/probe.metal", TORCH_INCLUDE)
+
+
+@pytest.mark.parametrize("source", FAMILIES, ids=lambda path: path.stem)
+def test_family(source: Path) -> None:
+    text = ptx.compile_ptx(source, TORCH_INCLUDE)
+    names = set(re.findall(r"\.entry (\w+)\(", text))
+    library = Path(msl.__file__).parents[1] / "kernels" / f"{source.stem}.so"
+    assert names == set(_C.KernelLibrary(str(library)).names())
+    ptx.assemble(text)
+
+
+def test_threadgroup_memory_is_shared_memory(tmp_path: Path) -> None:
+    text = compiled(
+        """
+        kernel void turn(device float* x [[buffer(0)]], threadgroup float* more [[threadgroup(0)]],
+                         uint i [[thread_index_in_threadgroup]]) {
+          threadgroup float here[64];
+          here[i] = x[i];
+          more[i] = here[i];
+          threadgroup_barrier(mem_flags::mem_threadgroup);
+          x[i] = here[63 - i] + more[i ^ 1];
+        }
+        """,
+        tmp_path,
+    )
+    assert re.search(r"\.shared \.align 4 \.b8 \S+\[256\]", text)
+    assert ".extern .shared" in text
+    assert "bar.sync" in text
+    assert "ld.shared" in text
+    ptx.assemble(text)
+
+
+@pytest.mark.parametrize(
+    ("call", "instruction"),
+    [
+        ("simd_sum(x[i])", "shfl.sync.idx"),
+        ("simd_shuffle_xor(x[i], ushort(3))", "shfl.sync.idx"),
+        ("float(simd_all(x[i] > 0.0f))", "vote.sync.ballot"),
+        ("fma(x[i], 2.0f, 1.0f)", "fma.rn.f32"),
+        ("x[i] * 2.0f + 1.0f", "mul.rn.f32"),
+        ("sqrt(x[i])", "sqrt.rn.f32"),
+        ("x[i] / 3.0f", "div.rn.f32"),
+    ],
+)
+def test_instructions(call: str, instruction: str, tmp_path: Path) -> None:
+    """Among them: nothing is contracted into a fused multiply-add, and division and root are rounded right."""
+    kernel = f"kernel void f(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {{ x[i] = {call}; }}"
+    text = compiled(kernel, tmp_path)
+    assert instruction in text
+    ptx.assemble(text)
+
+
+def test_what_clang_refuses(tmp_path: Path) -> None:
+    with pytest.raises(msl.CompileError, match="undeclared identifier 'nothing'"):
+        compiled("kernel void f(device float* x [[buffer(0)]]) { x[0] = nothing; }", tmp_path)
+
+
+def test_functions_that_nobody_defines(tmp_path: Path) -> None:
+    source = (
+        "float elsewhere(float);\nkernel void f(device float* x [[buffer(0)]]) { x[0] = elsewhere(x[0]); }"
+    )
+    with pytest.raises(msl.CompileError, match=r"probe.metal needs _Z9elsewheref on NVIDIA GPUs"):
+        compiled(source, tmp_path)
+
+
+def test_names_that_ptx_lacks(tmp_path: Path) -> None:
+    source = (
+        "template <class T> kernel void f(device T* x [[buffer(0)]]) { x[0] = T(1); }\n"
+        'template [[host_name("f<float>")]] kernel void f<float>(device float*);'
+    )
+    with pytest.raises(ValueError, match="PTX has no kernel name 'f<float>'"):
+        compiled(source, tmp_path)
