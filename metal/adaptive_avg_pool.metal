@@ -5,16 +5,16 @@
 // element read once (again, from cache, where windows overlap) and every output element written.
 #include <metal_stdlib>
 
-#include "metal/common/adaptive_pool.h"
 #include "metal/common/index.h"
 #include "metal/common/instantiate.h"
+#include "metal/common/pool.h"
 
 using namespace metal;
 
 template <typename T, typename Index>
 [[kernel]] void adaptive_avg_pool(device T* output [[buffer(0)]],
                                   const device T* input [[buffer(1)]],
-                                  constant AdaptivePoolParams& params [[buffer(2)]],
+                                  constant PoolParams& params [[buffer(2)]],
                                   uint3 position [[thread_position_in_grid]],
                                   uint3 grid [[threads_per_grid]]) {
   const PoolThread<Index> self(position, grid, params);
@@ -33,11 +33,11 @@ template <typename T, typename Index>
       const PoolWindow<Index> widths = site.window(2, params);
       const float volume = float(depths.size() * heights.size() * widths.size());
       for (Index first = self.channel; first < channels;
-           first += kAdaptivePoolChannels * self.channel_step) {
+           first += kPoolChannels * self.channel_step) {
         const PoolChannels<Index> lanes(first, self.channel_step, channels);
-        Index base[kAdaptivePoolChannels];
-        float sum[kAdaptivePoolChannels];
-        for (uint k = 0; k < kAdaptivePoolChannels; ++k) {
+        Index base[kPoolChannels];
+        float sum[kPoolChannels];
+        for (uint k = 0; k < kPoolChannels; ++k) {
           base[k] = lanes.channel[k] * Index(params.source_strides[1]);
           sum[k] = 0.0f;
         }
@@ -45,7 +45,7 @@ template <typename T, typename Index>
           for (Index height = heights.start; height < heights.end; ++height) {
             const Index row = depth * depth_stride + height * height_stride;
             for (Index width = widths.start; width < widths.end; ++width) {
-              for (uint k = 0; k < kAdaptivePoolChannels; ++k) {
+              for (uint k = 0; k < kPoolChannels; ++k) {
                 sum[k] += float(batch_input[base[k] + row + width * width_stride]);
               }
             }
@@ -64,7 +64,7 @@ template <typename T, typename Index>
 template <typename T>
 [[kernel]] void adaptive_avg_pool_simd(
     device T* output [[buffer(0)]], const device T* input [[buffer(1)]],
-    constant AdaptivePoolParams& params [[buffer(2)]], uint2 group [[threadgroup_position_in_grid]],
+    constant PoolParams& params [[buffer(2)]], uint2 group [[threadgroup_position_in_grid]],
     uint2 groups [[threadgroups_per_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]],
     uint simdgroups [[simdgroups_per_threadgroup]], uint lane [[thread_index_in_simdgroup]]) {
   const ulong index = linear_index(group, groups) * simdgroups + simdgroup;
@@ -100,7 +100,7 @@ template <typename T>
 template <typename T, typename Index>
 [[kernel]] void adaptive_avg_pool_backward(device T* grad_input [[buffer(0)]],
                                            const device T* grad_output [[buffer(1)]],
-                                           constant AdaptivePoolParams& params [[buffer(2)]],
+                                           constant PoolParams& params [[buffer(2)]],
                                            uint3 position [[thread_position_in_grid]],
                                            uint3 grid [[threads_per_grid]]) {
   const PoolThread<Index> self(position, grid, params);
@@ -124,11 +124,11 @@ template <typename T, typename Index>
       const PoolWindow<Index> heights = site.window(1, params);
       const PoolWindow<Index> widths = site.window(2, params);
       for (Index first = self.channel; first < channels;
-           first += kAdaptivePoolChannels * self.channel_step) {
+           first += kPoolChannels * self.channel_step) {
         const PoolChannels<Index> lanes(first, self.channel_step, channels);
-        Index base[kAdaptivePoolChannels];
-        float sum[kAdaptivePoolChannels];
-        for (uint k = 0; k < kAdaptivePoolChannels; ++k) {
+        Index base[kPoolChannels];
+        float sum[kPoolChannels];
+        for (uint k = 0; k < kPoolChannels; ++k) {
           base[k] = lanes.channel[k] * Index(params.source_strides[1]);
           sum[k] = 0.0f;
         }
@@ -140,7 +140,7 @@ template <typename T, typename Index>
             for (Index width = widths.start; width < widths.end; ++width) {
               const float share =
                   1.0f / float(rows * pool_window(width, output_size[2], input_size[2]).size());
-              for (uint k = 0; k < kAdaptivePoolChannels; ++k) {
+              for (uint k = 0; k < kPoolChannels; ++k) {
                 sum[k] += float(batch_output[base[k] + row + width * width_stride]) * share;
               }
             }

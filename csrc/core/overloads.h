@@ -31,6 +31,23 @@ inline void set_output(at::Tensor& out, at::IntArrayRef sizes, const at::TensorO
   }
 }
 
+// The same for ops that are structured in ATen: the dtype, device and memory format of `options`
+// are the output's, and an `out` of another dtype or device raises.
+inline void set_structured_output(at::Tensor& out, at::IntArrayRef sizes,
+                                  const at::TensorOptions& options) {
+  if (!out.defined()) {
+    out = at::empty(sizes, options);
+    return;
+  }
+  TORCH_CHECK(options.dtype() == out.dtype(), "Expected out tensor to have dtype ", options.dtype(),
+              ", but got ", out.dtype(), " instead");
+  TORCH_CHECK(options.device() == out.device(), "Expected out tensor to have device ",
+              options.device(), ", but got ", out.device(), " instead");
+  if (at::native::resize_output(out, sizes) && options.has_memory_format()) {
+    out.unsafeGetTensorImpl()->empty_tensor_restride(*options.memory_format_opt());
+  }
+}
+
 // Contiguous memory for a kernel to write an output in, where the output itself is not.
 class DenseOutput {
  public:

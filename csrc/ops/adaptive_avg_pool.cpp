@@ -3,6 +3,7 @@
 #include "csrc/core/checks.h"
 #include "csrc/core/registry.h"
 #include "csrc/ops/adaptive_pool.h"
+#include "csrc/ops/pool.h"
 
 namespace mpsops {
 
@@ -13,22 +14,22 @@ using at::MemoryFormat;
 using at::Tensor;
 
 void run_forward(int64_t spatial_dims, const Tensor& output, const Tensor& input) {
-  AdaptivePool pool(spatial_dims, output, input);
+  Pool pool(spatial_dims, output, input);
   if (pool.empty()) {
     return;
   }
-  const Kernel& kernel =
-      pool.kernel("adaptive_avg_pool", "adaptive_avg_pool", input.scalar_type(), true);
+  const Kernel& kernel = pool.kernel("adaptive_avg_pool", "adaptive_avg_pool", input.scalar_type(),
+                                     pool.adaptive_windows());
   launch(kernel, pool.grid(kernel), output, input, pool.params);
 }
 
 void run_backward(int64_t spatial_dims, const Tensor& grad_input, const Tensor& grad_output) {
-  AdaptivePool pool(spatial_dims, grad_input, grad_output);
+  Pool pool(spatial_dims, grad_input, grad_output);
   if (pool.empty()) {
     return;
   }
-  const Kernel& kernel = pool.kernel("adaptive_avg_pool", "adaptive_avg_pool_backward",
-                                     grad_input.scalar_type(), false);
+  const Kernel& kernel =
+      pool.kernel("adaptive_avg_pool", "adaptive_avg_pool_backward", grad_input.scalar_type());
   launch(kernel, pool.grid(kernel), grad_input, grad_output, pool.params);
 }
 

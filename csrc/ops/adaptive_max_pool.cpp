@@ -1,10 +1,10 @@
-#include <ATen/native/Resize.h>
-#include <ATen/ops/empty.h>
 #include <torch/version.h>
 
 #include "csrc/core/checks.h"
+#include "csrc/core/overloads.h"
 #include "csrc/core/registry.h"
 #include "csrc/ops/adaptive_pool.h"
+#include "csrc/ops/pool.h"
 
 namespace mpsops {
 
@@ -73,36 +73,16 @@ c10::SmallVector<int64_t, 5> check_forward(const Words& words, const Tensor& sel
   return sizes;
 }
 
-// What structured ops do to an `out` tensor.
-void resize_out(const Tensor& out, IntArrayRef sizes, at::ScalarType dtype, MemoryFormat format) {
-  TORCH_CHECK(out.scalar_type() == dtype, "Expected out tensor to have dtype ",
-              c10::scalarTypeToTypeMeta(dtype), ", but got ", out.dtype(), " instead");
-  if (at::native::resize_output(out, sizes)) {
-    out.unsafeGetTensorImpl()->empty_tensor_restride(format);
-  }
-}
-
 void run_forward(const Words& words, const Tensor& self, const Tensor& output,
                  const Tensor& indices) {
   check_floating(words, words.dtype_name, self);
-  AdaptivePool pool(words.spatial_dims, output, self, indices);
+  Pool pool(words.spatial_dims, output, self, indices);
   if (pool.empty()) {
     return;
   }
-  const Kernel& kernel =
-      pool.kernel("adaptive_max_pool", "adaptive_max_pool", self.scalar_type(), true);
+  const Kernel& kernel = pool.kernel("adaptive_max_pool", "adaptive_max_pool", self.scalar_type(),
+                                     pool.adaptive_windows());
   launch(kernel, pool.grid(kernel), output, indices, self, pool.params);
-}
-
-template <int SpatialDims>
-std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& self, IntArrayRef output_size) {
-  const Words& words = kWords<SpatialDims>;
-  const auto sizes = check_forward(words, self, output_size);
-  const auto options = self.options().memory_format(output_format(words, self));
-  Tensor output = at::empty(sizes, options);
-  Tensor indices = at::empty(sizes, options.dtype(at::kLong));
-  run_forward(words, self, output, indices);
-  return {std::move(output), std::move(indices)};
 }
 
 template <int SpatialDims>
@@ -110,9 +90,9 @@ std::tuple<Tensor&, Tensor&> adaptive_max_pool_out(const Tensor& self, IntArrayR
                                                    Tensor& out, Tensor& indices) {
   const Words& words = kWords<SpatialDims>;
   const auto sizes = check_forward(words, self, output_size);
-  const auto format = output_format(words, self);
-  resize_out(out, sizes, self.scalar_type(), format);
-  resize_out(indices, sizes, at::kLong, format);
+  const auto options = self.options().memory_format(output_format(words, self));
+  set_structured_output(out, sizes, options);
+  set_structured_output(indices, sizes, options.dtype(at::kLong));
   run_forward(words, self, out, indices);
   return {out, indices};
 }
@@ -137,24 +117,13 @@ void check_backward(const Words& words, const Tensor& grad_output, const Tensor&
 void run_backward(const Words& words, const Tensor& grad_output, const Tensor& indices,
                   const Tensor& grad_input) {
   check_floating(words, words.backward, grad_output);
-  AdaptivePool pool(words.spatial_dims, grad_input, grad_output, indices);
+  Pool pool(words.spatial_dims, grad_input, grad_output, indices);
   if (pool.empty()) {
     return;
   }
-  const Kernel& kernel = pool.kernel("adaptive_max_pool", "adaptive_max_pool_backward",
-                                     grad_input.scalar_type(), false);
+  const Kernel& kernel =
+      pool.kernel("adaptive_max_pool", "adaptive_max_pool_backward", grad_input.scalar_type());
   launch(kernel, pool.grid(kernel), grad_input, grad_output, indices, pool.params);
-}
-
-template <int SpatialDims>
-Tensor adaptive_max_pool_backward(const Tensor& grad_output, const Tensor& self,
-                                  const Tensor& indices) {
-  const Words& words = kWords<SpatialDims>;
-  check_backward(words, grad_output, self, indices);
-  Tensor grad_input =
-      at::empty(self.sizes(), self.options().memory_format(output_format(words, self)));
-  run_backward(words, grad_output, indices, grad_input);
-  return grad_input;
 }
 
 template <int SpatialDims>
@@ -162,7 +131,8 @@ Tensor& adaptive_max_pool_backward_out(const Tensor& grad_output, const Tensor& 
                                        const Tensor& indices, Tensor& grad_input) {
   const Words& words = kWords<SpatialDims>;
   check_backward(words, grad_output, self, indices);
-  resize_out(grad_input, self.sizes(), self.scalar_type(), output_format(words, self));
+  set_structured_output(grad_input, self.sizes(),
+                        self.options().memory_format(output_format(words, self)));
   run_backward(words, grad_output, indices, grad_input);
   return grad_input;
 }
@@ -177,11 +147,13 @@ MPSOPS_FAMILY(adaptive_max_pool) {
     const char* const divides =
         "torch gives wrong values, indices and shapes where input and output sizes do not divide";
     const auto pool_2d = {"nn.functional.adaptive_max_pool1d", "nn.functional.adaptive_max_pool2d"};
-    family.partial<adaptive_max_pool<2>>("aten::adaptive_max_pool2d")
+    family.partial<functional<adaptive_max_pool_out<2>>>("aten::adaptive_max_pool2d")
         .because(divides)
         .opinfo(pool_2d);
     family.partial<adaptive_max_pool_out<2>>("aten::adaptive_max_pool2d.out").because(divides);
-    family.partial<adaptive_max_pool_backward<2>>("aten::adaptive_max_pool2d_backward")
+    family
+        .partial<functional<adaptive_max_pool_backward_out<2>>>(
+            "aten::adaptive_max_pool2d_backward")
         .because(divides)
         .opinfo(pool_2d);
     family
@@ -190,9 +162,10 @@ MPSOPS_FAMILY(adaptive_max_pool) {
   }
 
   const auto pool_3d = {"nn.functional.adaptive_max_pool3d"};
-  family.missing<adaptive_max_pool<3>>("aten::adaptive_max_pool3d").opinfo(pool_3d);
+  family.missing<functional<adaptive_max_pool_out<3>>>("aten::adaptive_max_pool3d").opinfo(pool_3d);
   family.missing<adaptive_max_pool_out<3>>("aten::adaptive_max_pool3d.out");
-  family.missing<adaptive_max_pool_backward<3>>("aten::adaptive_max_pool3d_backward")
+  family
+      .missing<functional<adaptive_max_pool_backward_out<3>>>("aten::adaptive_max_pool3d_backward")
       .opinfo(pool_3d);
   family.missing<adaptive_max_pool_backward_out<3>>(
       "aten::adaptive_max_pool3d_backward.grad_input");

@@ -55,6 +55,18 @@ inline FloatFloat multiply(FloatFloat a, float b) {
   return fast_two_sum(product.hi, metal::fma(a.lo, b, product.lo));
 }
 
+inline FloatFloat divide(FloatFloat a, FloatFloat b) {
+  const float quotient = a.hi / b.hi;
+  const FloatFloat rest = add(a, multiply(b, -quotient));
+  return fast_two_sum(quotient, rest.hi / b.hi);
+}
+
+// The largest whole number up to a, for |a| < 2^24.
+inline float floor_of(FloatFloat a) {
+  const float whole = metal::floor(a.hi);
+  return whole == a.hi && a.lo < 0.0f ? whole - 1.0f : whole;
+}
+
 // sqrt(a) for a.hi > 0: one Newton step from the rounded root.
 inline FloatFloat square_root(FloatFloat a) {
   const float root = metal::precise::sqrt(a.hi);

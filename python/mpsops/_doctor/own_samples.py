@@ -25,6 +25,8 @@ def _choices(argument: Any, shape: tuple[int, ...], floating: torch.dtype) -> li
     kind = str(argument.type)
     # Between 0 and 1, where the special functions are defined; ones are valid as index and as length.
     inside = torch.rand(shape).clamp(0.02, 0.98).to(floating)
+    if argument.name == "random_samples":  # one for each axis of each channel
+        return [inside.flatten(2)[..., : len(shape) - 2]] if len(shape) > 2 else [inside]
     if kind == "Tensor":
         return [inside, torch.ones(shape[:1], dtype=torch.int64), torch.ones(shape, dtype=torch.int64)]
     if argument.has_default_value():

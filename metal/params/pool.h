@@ -1,5 +1,4 @@
-// What adaptive pooling kernels (metal/common/adaptive_pool.h) are told by
-// csrc/ops/adaptive_pool.cpp.
+// What pooling kernels (metal/common/pool.h) are told by csrc/ops/pool.cpp.
 #pragma once
 #ifndef __METAL_VERSION__
 #include <cstdint>
@@ -8,7 +7,7 @@
 // Every call is seen as pooling over (batch, channels, depth, height, width); 2-D has depth 1. The
 // result is the side with one thread per element; the source is the side that windows are read from
 // (the input, or in backward the gradient of the output). Strides are in elements.
-struct AdaptivePoolParams {
+struct PoolParams {
   int64_t result_strides[5];
   int64_t source_strides[5];
   int64_t indices_strides[5];  // max pooling: of the indices, which have the sizes of the output

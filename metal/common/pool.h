@@ -1,12 +1,13 @@
-// Geometry of adaptive pooling. A site is a (depth, height, width) position of the result; a thread
-// takes a site and four channels, so that the window is computed once for four independent sums.
+// Geometry of kernels that gather each position of their result from a window of their source, such
+// as poolings. A site is a (depth, height, width) position of the result; a thread takes a site and
+// four channels, for four independent sums.
 // `Index` is uint where sizes, offsets and size products fit 32 bits, else ulong.
 #pragma once
 #include <metal_stdlib>
 
-#include "metal/params/adaptive_pool.h"
+#include "metal/params/pool.h"
 
-constant constexpr uint kAdaptivePoolChannels = 4;
+constant constexpr uint kPoolChannels = 4;
 
 template <typename Index>
 struct PoolWindow {
@@ -16,8 +17,9 @@ struct PoolWindow {
   Index size() const { return end - start; }
 };
 
-// Result position i of R reads source positions floor(i S / R) to ceil((i + 1) S / R). The outputs
-// whose windows hold input position i are the same formula with the two sizes exchanged.
+// Adaptive pooling: result position i of R reads source positions floor(i S / R) to ceil((i + 1) S
+// / R). The outputs whose windows hold input position i are the same formula with the two sizes
+// exchanged.
 template <typename Index>
 inline PoolWindow<Index> pool_window(Index position, Index result_size, Index source_size) {
   PoolWindow<Index> window;
@@ -30,7 +32,7 @@ template <typename Index>
 struct PoolSite {
   Index position[3];
 
-  PoolSite(Index site, constant AdaptivePoolParams& params) {
+  PoolSite(Index site, constant PoolParams& params) {
     const Index height = Index(params.result_size[1]);
     const Index width = Index(params.result_size[2]);
     const Index row = site / width;
@@ -39,7 +41,7 @@ struct PoolSite {
     position[2] = site - row * width;
   }
 
-  PoolWindow<Index> window(int axis, constant AdaptivePoolParams& params) const {
+  PoolWindow<Index> window(int axis, constant PoolParams& params) const {
     return pool_window(position[axis], Index(params.result_size[axis]),
                        Index(params.source_size[axis]));
   }
@@ -50,7 +52,7 @@ struct PoolSite {
   }
 
   // Position in one channel of the result, counted as the CPU kernel counts indices.
-  Index flat(constant AdaptivePoolParams& params) const {
+  Index flat(constant PoolParams& params) const {
     return (position[0] * Index(params.result_size[1]) + position[1]) *
                Index(params.result_size[2]) +
            position[2];
@@ -67,7 +69,7 @@ struct PoolThread {
   Index channel;
   Index channel_step;
 
-  PoolThread(uint3 position, uint3 grid, constant AdaptivePoolParams& params) {
+  PoolThread(uint3 position, uint3 grid, constant PoolParams& params) {
     const bool channels_last = params.channels_last != 0;
     batch = position.z;
     batch_step = grid.z;
@@ -79,7 +81,7 @@ struct PoolThread {
 };
 
 template <typename Index>
-inline Index pool_sites(constant AdaptivePoolParams& params) {
+inline Index pool_sites(constant PoolParams& params) {
   return Index(params.result_size[0]) * Index(params.result_size[1]) * Index(params.result_size[2]);
 }
 
@@ -87,12 +89,12 @@ inline Index pool_sites(constant AdaptivePoolParams& params) {
 // stored: loads stay in bounds and need no branch.
 template <typename Index>
 struct PoolChannels {
-  Index channel[kAdaptivePoolChannels];
+  Index channel[kPoolChannels];
   uint count;
 
   PoolChannels(Index first, Index step, Index channels) {
     count = 0;
-    for (uint k = 0; k < kAdaptivePoolChannels; ++k) {
+    for (uint k = 0; k < kPoolChannels; ++k) {
       const Index candidate = first + k * step;
       const bool valid = candidate < channels;
       channel[k] = valid ? candidate : first;
@@ -108,7 +110,7 @@ struct PoolLane {
   uint column;
   uint column_step;
 
-  PoolLane(uint lane, constant AdaptivePoolParams& params) {
+  PoolLane(uint lane, constant PoolParams& params) {
     column_step = params.lane_columns;
     row_step = 32 / column_step;
     row = lane / column_step;
@@ -122,7 +124,7 @@ struct PoolUnit {
   ulong batch;
   ulong channel;
 
-  PoolUnit(uint unit, constant AdaptivePoolParams& params) {
+  PoolUnit(uint unit, constant PoolParams& params) {
     const uint sites = pool_sites<uint>(params);
     const uint plane = unit / sites;
     site = unit - plane * sites;
