@@ -42,6 +42,7 @@ lint: $(venv)/installed ## check layout, style and types
 	$(venv)/bin/ruff check .
 	$(venv)/bin/ruff format --check .
 	$(venv)/bin/mypy
+	$(venv)/bin/mypy examples
 	$(venv)/bin/clang-format --dry-run -Werror $(formatted)
 	$(lint_path) actionlint .github/workflows/*.yml
 	! $(lint_path) command -v shellcheck >/dev/null || $(lint_path) shellcheck .ci/run .ci/cuda .github/scripts/*.sh

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
 import mpsops
 import op_cases as oc
@@ -150,15 +150,24 @@ def test_second_gradient(case: oc.Case) -> None:
     if not case.info.supports_gradgrad:
         return
     for number, sample, grads in differentiable(case):
-        results = []
-        for variant in (oc.to_device(sample), oc.map_tensors(torch.clone, sample), oc.to_reference(sample)):
+
+        def second(variant: Any, grads: list[torch.Tensor] = grads) -> list[torch.Tensor]:
             inputs, first = gradients(case, variant, grads, create_graph=True)
             if not any(g.requires_grad for g in first):
-                results.append([])
-                continue
+                return []
             total = sum(g.pow(2).sum() for g in first if g.requires_grad)
-            second = torch.autograd.grad(total, inputs, allow_unused=True)
-            results.append([g for g in second if g is not None])
+            return [g for g in torch.autograd.grad(total, inputs, allow_unused=True) if g is not None]
+
+        try:
+            same = second(oc.map_tensors(torch.clone, sample))
+        except RuntimeError as error:
+            # torch has no formula: OpInfo notes it as a test that is expected to fail.
+            if not re.fullmatch(r"derivative for aten::\w+ is not implemented", str(error)):
+                raise
+            with pytest.raises(RuntimeError, match=str(error)):
+                second(oc.to_device(sample))
+            continue
+        results = (second(oc.to_device(sample)), same, second(oc.to_reference(sample)))
         for index, each in enumerate(zip(*results, strict=True)):
             oc.assert_matches(*each, f"sample {number}, second gradient {index}")
 
@@ -283,7 +292,10 @@ def test_fake_tensors(case: oc.Case) -> None:
         mode = FakeTensorMode()
         fake_sample = oc.map_tensors(mode.from_tensor, on_mps)
         with mode:
-            fake = oc.call(case.info, fake_sample)
+            try:
+                fake = oc.call(case.info, fake_sample)
+            except DynamicOutputShapeException:
+                break  # on every device: its tag in torch says that the values decide the shape
         for expected, found in zip(actual, fake, strict=True):
             assert (found.shape, found.dtype, found.device) == (
                 expected.shape,

@@ -10,7 +10,7 @@ from mpsops import OpRow
 
 from .sample import Sample, tensors
 
-_SHAPES = ((4, 6), (5, 5), (2, 3, 8, 9), (2, 3, 5, 6, 7))
+_SHAPES = ((4, 6), (5, 5), (2, 3, 8, 9), (2, 3, 5, 6, 7), (1, 1, 5))
 _TRIES = 400
 _WORDS = ("sum", "mean", "max")
 
@@ -39,7 +39,7 @@ def _choices(argument: Any, shape: tuple[int, ...], floating: torch.dtype) -> li
         "bool": [False],
         "str": list(_WORDS),
         "List[Tensor]": [[inside, inside.clone()]],
-        "List[int]": [[2] * length for length in (1, 2, 3)],
+        "List[int]": [*([2] * length for length in (1, 2, 3)), [1]],
     }
     return values.get(kind, [None])
 
