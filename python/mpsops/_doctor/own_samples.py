@@ -26,7 +26,8 @@ def _choices(argument: Any, shape: tuple[int, ...], floating: torch.dtype) -> li
     # Between 0 and 1, where the special functions are defined; ones are valid as index and as length.
     inside = torch.rand(shape).clamp(0.02, 0.98).to(floating)
     if kind == "Tensor":
-        return [inside, torch.ones(shape[:1], dtype=torch.int64), torch.ones(shape, dtype=torch.int64)]
+        indices = [torch.ones(size, dtype=torch.int64) for size in (shape[:1], shape)]
+        return [inside, *indices, torch.rand(shape) < 0.3]
     if argument.has_default_value():
         lengths = [torch.ones(shape[:1], dtype=torch.int64)] if kind == "Optional[Tensor]" else []
         return [argument.default_value, *lengths]
