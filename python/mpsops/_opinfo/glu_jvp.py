@@ -13,7 +13,7 @@ DTYPES = floating_types_and(torch.float16, torch.bfloat16)
 SHAPES = [((4,), 0), ((2, 6), -1), ((6, 5), 0), ((2, 4, 5), 1), ((2, 4, 3, 5), 1), ((3, 0), 1), ((0, 4), 1)]
 
 
-def glu_jvp(glu: torch.Tensor, x: torch.Tensor, dx: torch.Tensor, dim: int) -> torch.Tensor:
+def glu_jvp(glu: torch.Tensor, x: torch.Tensor, dx: torch.Tensor, dim: int) -> Any:
     low = {torch.float16, torch.bfloat16}
     if glu.device.type == "mps" or glu.dtype not in low:
         return torch.ops.aten.glu_jvp(glu, x, dx, dim)
