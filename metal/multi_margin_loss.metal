@@ -1,16 +1,16 @@
 // loss(row) = sum over d != target of w[target] * max(0, margin - x[target] + x[d])^p / columns.
-// A team of `lanes` threads takes a row (metal/common/reduce.h), a threadgroup takes as many rows
-// as it has teams. One dispatch; mean and sum over more than kElementsPerGroup elements add a
+// A team of `lanes` threads takes a row (metal/common/row_teams.h), a threadgroup takes as many
+// rows as it has teams. One dispatch; mean and sum over more than kElementsPerGroup elements add a
 // second, in which one threadgroup adds at most 256 partial sums, always in the same order. Reads
 // the input once; backward writes every gradient once, without atomics. A target outside [0,
 // columns) is never used as an index: the row is skipped and the flag raised.
 #include <metal_stdlib>
 
 #include "metal/common/device_flag.h"
-#include "metal/common/index.h"
 #include "metal/common/instantiate.h"
 #include "metal/common/partial_sums.h"
 #include "metal/common/reduce.h"
+#include "metal/common/row_teams.h"
 #include "metal/params/multi_margin_loss.h"
 
 using namespace metal;
@@ -42,13 +42,10 @@ kernel void multi_margin_loss(
     uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float shared[32];
   const GroupPosition at = group_position(thread_index, threads.x, lane, simdgroup);
-  const uint teams = threads.x / params.lanes;
-  const uint lane_of_row = thread_index % params.lanes;
-  const long step = long(groups.x) * groups.y * teams;
+  const RowTeams teams = row_teams(params.lanes, group, groups, at);
   float total = 0.0f;
-  // All threads take the same number of turns: team_sum needs every one of them.
-  for (long first = long(linear_index(group, groups)) * teams; first < params.rows; first += step) {
-    const long row = first + thread_index / params.lanes;
+  for (long first = teams.first; first < params.rows; first += teams.step) {
+    const long row = first + teams.team;
     float sum = 0.0f;
     if (row < params.rows) {
       const long target = targets[row * params.target_stride];
@@ -56,7 +53,7 @@ kernel void multi_margin_loss(
         raise_flag(flag, 1);
       } else {
         const float weight = params.weighted ? float(weights[target * params.weight_stride]) : 1.0f;
-        sum = row_share(input + row * params.input_stride[0], target, weight, lane_of_row, params);
+        sum = row_share(input + row * params.input_stride[0], target, weight, teams.lane, params);
       }
     }
     if (params.reduced) {
@@ -64,7 +61,7 @@ kernel void multi_margin_loss(
       continue;
     }
     sum = team_sum(sum, params.lanes, shared, at);
-    if (row < params.rows && lane_of_row == 0) {
+    if (row < params.rows && teams.lane == 0) {
       output[row * params.loss_stride] = T(sum / params.divisor);
     }
   }
@@ -85,9 +82,8 @@ kernel void multi_margin_loss_backward(
     uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float shared[32];
   const GroupPosition at = group_position(thread_index, threads.x, lane, simdgroup);
-  const uint lane_of_row = thread_index % params.lanes;
-  const long row =
-      long(linear_index(group, groups)) * (threads.x / params.lanes) + thread_index / params.lanes;
+  const RowTeams teams = row_teams(params.lanes, group, groups, at);
+  const long row = teams.first + teams.team;
   long target = -1;
   if (row < params.rows) {
     target = targets[row * params.target_stride];
@@ -104,7 +100,7 @@ kernel void multi_margin_loss_backward(
     const long stride = params.input_stride[1];
     const float base = params.margin - float(x[target * stride]);
     const float weight = params.weighted ? float(weights[target * params.weight_stride]) : 1.0f;
-    for (long d = lane_of_row; d < params.columns; d += params.lanes) {
+    for (long d = teams.lane; d < params.columns; d += params.lanes) {
       if (d == target) {
         continue;
       }
@@ -119,7 +115,7 @@ kernel void multi_margin_loss_backward(
     }
   }
   target_gradient = team_sum(target_gradient, params.lanes, shared, at);
-  if (target >= 0 && lane_of_row == 0) {
+  if (target >= 0 && teams.lane == 0) {
     grad_input[row * params.columns + target] = T(target_gradient * scale);
   }
 }

@@ -11,6 +11,7 @@
 #include "csrc/core/kernel.h"
 #include "csrc/core/partials.h"
 #include "csrc/core/registry.h"
+#include "csrc/core/row_teams.h"
 #include "csrc/ops/margin_loss.h"
 #include "metal/params/multi_margin_loss.h"
 
@@ -18,7 +19,7 @@ namespace mpsops {
 
 namespace {
 
-constexpr uint32_t kThreads = 256;
+constexpr int64_t kPerLane = 8;
 // What a group reads when it sums over rows: a small input takes one group, hence one dispatch.
 constexpr int64_t kElementsPerGroup = 16384;
 
@@ -53,26 +54,15 @@ MultiMarginLossParams make_params(const MarginLossSizes& sizes, const at::Tensor
   params.margin = margin.to<float>();
   params.squared = p.toInt() == 2 ? 1 : 0;
   set_margin_loss_scale(params, sizes, reduction);
-  // A team as long as a short row; a whole group for a long one.
-  params.lanes = 1;
-  while (params.lanes < 32 && params.lanes < sizes.columns) {
-    params.lanes *= 2;
-  }
-  if (sizes.columns > 1024) {
-    params.lanes = kThreads;
-  }
   return params;
 }
 
-int64_t groups_of_teams(const MultiMarginLossParams& params) {
-  const int64_t teams = kThreads / params.lanes;
-  return (params.rows + teams - 1) / teams;
-}
-
-Grid groups_of_sums(const MultiMarginLossParams& params) {
+// Groups that share the sum over all rows.
+Grid groups_of_sums(const RowTeams& teams, const MultiMarginLossParams& params) {
   const int64_t elements = params.rows * params.columns;
   const int64_t wanted = (elements + kElementsPerGroup - 1) / kElementsPerGroup;
-  return groups_for(std::min({wanted, groups_of_teams(params), int64_t{kMaxPartials}}), kThreads);
+  return groups_for(std::min({wanted, teams.groups(params.rows), int64_t{kMaxPartials}}),
+                    teams.threads);
 }
 
 CheckedValues& checked_targets() {
@@ -109,14 +99,16 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
 
   const auto& kernel =
       get_kernel("multi_margin_loss", kernel_name("multi_margin_loss", {self.scalar_type()}));
+  const RowTeams teams = row_teams(kernel, sizes.columns, kPerLane);
+  params.lanes = teams.lanes;
   const at::Tensor& weights = weight.defined() ? weight : self;
   DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
   if (reduced) {
-    launch_partial_sums("multi_margin_loss", kernel, groups_of_sums(params), params.divisor, output,
-                        self, target, weights, flag.word(), params);
+    launch_partial_sums("multi_margin_loss", kernel, groups_of_sums(teams, params), params.divisor,
+                        output, self, target, weights, flag.word(), params);
   } else {
-    launch(kernel, groups_for(groups_of_teams(params), kThreads), output, output, self, target,
-           weights, flag.word(), params);
+    launch(kernel, teams.grid(params.rows), output, output, self, target, weights, flag.word(),
+           params);
   }
   check_targets(flag, target, sizes.columns);
   return output;
@@ -165,9 +157,11 @@ at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const 
   }
   const auto& kernel = get_kernel("multi_margin_loss",
                                   kernel_name("multi_margin_loss_backward", {self.scalar_type()}));
+  const RowTeams teams = row_teams(kernel, sizes.columns, kPerLane);
+  params.lanes = teams.lanes;
   DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
-  launch(kernel, groups_for(groups_of_teams(params), kThreads), grad_input, grad_output, self,
-         target, weight.defined() ? weight : self, flag.word(), params);
+  launch(kernel, teams.grid(params.rows), grad_input, grad_output, self, target,
+         weight.defined() ? weight : self, flag.word(), params);
   check_targets(flag, target, sizes.columns);
   return grad_input;
 }

@@ -1,6 +1,6 @@
-// Sums and minima over a threadgroup, and over teams: runs of `lanes` neighbouring threads, a power
-// of two up to 32, or else the whole group. Every thread of a group must call; every thread gets
-// the result. `shared` holds one value per simdgroup and is free again on return.
+// Sums, minima and maxima over a threadgroup, and over teams: runs of `lanes` neighbouring threads,
+// a power of two up to 32, or else the whole group. Every thread of a group must call; every thread
+// gets the result. `shared` holds one value per simdgroup and is free again on return.
 #pragma once
 #include <metal_stdlib>
 
@@ -50,12 +50,37 @@ inline uint group_min(uint value, threadgroup uint* shared, GroupPosition at) {
   return value;
 }
 
+// Of numbers; a NaN may get lost.
+inline float group_max(float value, threadgroup float* shared, GroupPosition at) {
+  value = metal::simd_max(value);
+  if (at.simdgroups == 1) {
+    return value;
+  }
+  if (at.lane == 0) {
+    shared[at.simdgroup] = value;
+  }
+  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+  value = metal::simd_max(at.lane < at.simdgroups ? shared[at.lane] : -INFINITY);
+  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+  return value;
+}
+
 inline float team_sum(float value, uint lanes, threadgroup float* shared, GroupPosition at) {
   if (lanes > 32) {
     return group_sum(value, shared, at);
   }
   for (uint offset = lanes / 2; offset > 0; offset /= 2) {
     value += metal::simd_shuffle_xor(value, ushort(offset));
+  }
+  return value;
+}
+
+inline float team_max(float value, uint lanes, threadgroup float* shared, GroupPosition at) {
+  if (lanes > 32) {
+    return group_max(value, shared, at);
+  }
+  for (uint offset = lanes / 2; offset > 0; offset /= 2) {
+    value = metal::fmax(value, metal::simd_shuffle_xor(value, ushort(offset)));
   }
   return value;
 }

@@ -14,7 +14,7 @@ struct MultiMarginLossParams {
   float margin;
   float divisor;     // of the sum of a row (none), or of all rows (mean, sum)
   float gradient;    // backward: the share of one term, 1 / divisor
-  uint32_t lanes;    // threads that share a row: see metal/common/reduce.h
+  uint32_t lanes;    // threads that share a row: see metal/common/row_teams.h
   uint32_t squared;  // p == 2
   uint32_t weighted;
   uint32_t reduced;  // the output is one value

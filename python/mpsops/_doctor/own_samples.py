@@ -28,7 +28,8 @@ def _choices(argument: Any, shape: tuple[int, ...], floating: torch.dtype) -> li
     if argument.name == "random_samples":  # one for each axis of each channel
         return [inside.flatten(2)[..., : len(shape) - 2]] if len(shape) > 2 else [inside]
     if kind == "Tensor":
-        return [inside, torch.ones(shape[:1], dtype=torch.int64), torch.ones(shape, dtype=torch.int64)]
+        indices = [torch.ones(size, dtype=torch.int64) for size in (shape[:1], shape)]
+        return [inside, *indices, torch.rand(shape) < 0.3]
     if argument.has_default_value():
         lengths = [torch.ones(shape[:1], dtype=torch.int64)] if kind == "Optional[Tensor]" else []
         return [argument.default_value, *lengths]

@@ -19,6 +19,14 @@ def available() -> bool:
     return True
 
 
+def not_implemented(kernel: str, dtype: Any) -> NotImplementedError:
+    """What a CPU kernel raises for a dtype, for entries whose CPU result is computed in Python."""
+    import torch
+
+    name = torch.empty(0, dtype=dtype).type().removeprefix("torch.").removesuffix("Tensor")
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{name}'")
+
+
 @cache
 def _database() -> tuple[Any, ...]:
     from torch.testing._internal.common_methods_invocations import op_db
