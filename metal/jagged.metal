@@ -4,7 +4,7 @@
 // neighbouring ones. The way back looks its item up by bisection.
 //
 // Elements are moved as bits, so one kernel serves all dtypes of a size. Offsets are not trusted:
-// wrong ones give padding (zeros on the way back), never other memory.
+// wrong ones give padding, or zeros or wrong rows on the way back, never other memory.
 #include <metal_stdlib>
 
 #include "metal/common/device_flag.h"
@@ -94,7 +94,7 @@ template <class T, class I>
   }
   const long item = find_item(row, offsets, params.batch);
   const long place = item >= 0 ? row - long(offsets[item]) : 0;
-  const bool inside = item >= 0 && place < params.length && row < long(offsets[item + 1]);
+  const bool inside = item >= 0 && place >= 0 && place < params.length;
   const long from = inside ? item * params.batch_stride + place * params.row_stride : 0;
   copy_row(output + row * params.columns, padded + from, inside, T(0), index - row * params.lanes,
            params);

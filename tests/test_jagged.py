@@ -86,15 +86,18 @@ def test_offsets_of_any_dtype(dtype: torch.dtype) -> None:
     assert torch.equal(to_jagged(padded, [moved]).cpu(), values)
 
 
-@pytest.mark.parametrize("offsets", [[0, 2, 9], [-3, 2, 5], [4, 1, 3], [7, 8, 9], [-(1 << 62), 1 << 62, 0]])
-def test_wrong_offsets_stay_inside(offsets: list[int]) -> None:
+WRONG_OFFSETS = [[0, 2, 9], [-3, 2, 5], [4, 1, 3], [7, 8, 9], [-(1 << 63), (1 << 63) - 1, 0]]
+
+
+@pytest.mark.parametrize(("dtype", "row"), [(torch.float32, (2,)), (torch.int8, ())])
+@pytest.mark.parametrize("offsets", WRONG_OFFSETS)
+def test_wrong_offsets_stay_inside(offsets: list[int], dtype: torch.dtype, row: tuple[int, ...]) -> None:
     """The CPU kernels raise or not; what they would read is not theirs."""
-    values = torch.ones(5, 2, device="mps")
     wrong = torch.tensor(offsets, device="mps")
-    padded = to_padded(values, [wrong], [3], 0.0)
+    padded = to_padded(torch.ones(5, *row, dtype=dtype, device="mps"), [wrong], [3], 0.0)
     assert ((padded == 0) | (padded == 1)).all()
     with pytest.raises(RuntimeError, match=r"final offset should match|batch item of length"):
-        to_jagged(torch.ones(2, 3, 2, device="mps"), [wrong], 4)
+        to_jagged(torch.ones(2, 3, *row, dtype=dtype, device="mps"), [wrong], 4)
 
 
 def test_waits() -> None:
