@@ -53,7 +53,7 @@ def test_the_last_wins(dtype: torch.dtype, elements: int, count: int, high: int)
 def test_sums_of_integers_are_exact(dtype: torch.dtype, elements: int, count: int, high: int) -> None:
     x, source = values(dtype, elements), values(dtype, count)
     if dtype is torch.int64:
-        source *= 1 << 57  # carries, and overflow
+        source = torch.randint(-(1 << 62), 1 << 62, (count,))  # carries, and overflow
     index = torch.randint(-high, high, (count,))
     assert torch.equal(put(x, index, source, True), x.clone().put_(index, source, True))
 
@@ -85,7 +85,10 @@ def test_order_of_addends_does_not_matter(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_distinct_indices_are_plain_additions(dtype: torch.dtype) -> None:
-    special = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, torch.nan, 1e-40, 3e38, -3e38, 1.0, -1.0])
+    above_a_tie = 2**-24 * (1 + 2**-23)
+    special = torch.tensor(
+        [0.0, -0.0, torch.inf, -torch.inf, torch.nan, 1e-40, 3e38, -3e38, 1.0, above_a_tie]
+    )
     x = torch.cat([special.repeat_interleave(10), torch.randn(1000) * 10 ** torch.randn(1000)]).to(dtype)
     source = torch.cat([special.repeat(10), torch.randn(1000) * 10 ** torch.randn(1000)]).to(dtype)
     index = torch.randperm(len(x))
