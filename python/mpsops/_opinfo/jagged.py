@@ -9,7 +9,7 @@ from torch.testing._internal.common_dtype import all_types_and, all_types_and_co
 from torch.testing._internal.opinfo.core import ErrorInput, OpInfo, SampleInput
 
 # Of items, with empty ones, and none.
-LENGTHS = ([3], [2, 0, 3, 1], [0, 0], [5, 40, 1], [])
+LENGTHS: tuple[list[int], ...] = ([3], [2, 0, 3, 1], [0, 0], [5, 40, 1], [])
 ROWS: tuple[tuple[int, ...], ...] = ((), (1,), (5,), (2, 9), (0,))
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 

@@ -38,7 +38,7 @@ def logit(x: torch.Tensor, eps: float | None = None) -> torch.Tensor:
     return x.clone().logit_(eps)
 
 
-def samples_of(arguments: Callable[[torch.Tensor], Iterator[Any]], **values: float) -> Callable[..., Samples]:
+def samples_of(arguments: Callable[[torch.Tensor], Iterator[Any]], **values: Any) -> Callable[..., Samples]:
     """Tensors of a few shapes, with the arguments that `arguments` has for each."""
 
     def sample_inputs(
