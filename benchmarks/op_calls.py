@@ -70,9 +70,10 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
 
 
 def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
-    """The samples, on the device, of the OpInfo entries of a name."""
+    """The samples, on the device, of the OpInfo entries of a name; of integers if they take no others."""
     for info in _opinfo.find(name):
-        for sample in info.sample_inputs(DEVICE, dtype, requires_grad=info.supports_autograd):
+        taken = dtype if dtype in info.supported_dtypes("cpu") else torch.int64
+        for sample in info.sample_inputs(DEVICE, taken, requires_grad=info.supports_autograd):
             yield info, sample
 
 

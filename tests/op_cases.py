@@ -111,13 +111,17 @@ def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: Sample
 
 
 def to_device(sample: SampleInput) -> SampleInput:
-    """The same values, strides and storage offsets on the device."""
-    return map_tensors(same_layout_on_device, sample)
+    """The same values, strides and storage offsets on the device; tensors that share memory still do."""
+    moved: dict[int, torch.Tensor] = {}
 
+    def move(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        flat = torch.empty(0, dtype=tensor.dtype).set_(storage)
+        if storage.data_ptr() not in moved or moved[storage.data_ptr()].dtype != tensor.dtype:
+            moved[storage.data_ptr()] = flat.to(DEVICE)
+        return moved[storage.data_ptr()].as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
 
-def same_layout_on_device(tensor: torch.Tensor) -> torch.Tensor:
-    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(DEVICE)
-    return storage.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+    return map_tensors(move, sample)
 
 
 def to_reference(sample: SampleInput) -> SampleInput:
@@ -198,6 +202,13 @@ def assert_matches(
 def cotangents(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
     torch.manual_seed(1)
     return [torch.randn(out.shape).to(out.dtype) for out in outputs]
+
+
+def waits(call: Callable[[], Any]) -> int:
+    """How often the host waits for the device to read a value."""
+    with torch.autograd.profiler.profile() as profile:
+        call()
+    return sum(event.count for event in profile.key_averages() if event.key == "aten::_local_scalar_dense")
 
 
 @contextlib.contextmanager

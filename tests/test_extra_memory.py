@@ -67,3 +67,26 @@ def test_mode_of_a_long_row_needs_no_copy_of_it(distinct: int) -> None:
     x = torch.randint(distinct, (1, 1 << 14), device="mps")
     extra, _ = extra_bytes(lambda: torch.mode(x))
     assert extra <= CONSTANT < x.numel() * x.itemsize
+
+
+# Bytes for each element of index.
+PUTS = [
+    (torch.float32, False, 20),
+    (torch.int8, True, 28),
+    (torch.float32, True, 36),
+    (torch.complex64, True, 52),
+]
+
+
+@pytest.mark.parametrize(("dtype", "accumulate", "scratch"), PUTS)
+def test_put_takes_memory_for_the_index_alone(dtype: torch.dtype, accumulate: bool, scratch: int) -> None:
+    count = (1 << 18) + 1
+    x = torch.zeros(1 << 24, dtype=dtype, device="mps")
+    index = torch.randint(x.numel(), (count,), device="mps")
+    source = torch.ones(count, dtype=dtype, device="mps")
+    torch.accelerator.reset_peak_memory_stats()
+    before = torch.accelerator.memory_allocated()
+    x.put_(index, source, accumulate)
+    extra = torch.accelerator.max_memory_allocated() - before
+    # The allocator rounds up, by up to a quarter.
+    assert extra <= 1.25 * scratch * count + CONSTANT < x.numel() * x.itemsize

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import mpsops
+import op_cases as oc
 
 aten = torch.ops.aten
 NONE, MEAN, SUM = 0, 1, 2
@@ -369,13 +370,6 @@ def test_grad_output_shorter_than_the_batch() -> None:
         aten.multi_margin_loss_backward(torch.ones(0, device="mps"), x, y, 1, 1, None, MEAN)
 
 
-def waits(call: Callable[[], Any]) -> int:
-    """How often the host waits for the device to read a value."""
-    with torch.autograd.profiler.profile() as profile:
-        call()
-    return sum(event.count for event in profile.key_averages() if event.key == "aten::_local_scalar_dense")
-
-
 @pytest.mark.parametrize(
     ("loss", "values"), [(F.multi_margin_loss, Y), (F.multilabel_margin_loss, LABELS)], ids=["multi", "label"]
 )
@@ -383,8 +377,8 @@ def test_one_wait_for_a_forward_and_its_backward(loss: Callable[..., Any], value
     x = X.to("mps").requires_grad_()
     target = values.to("mps")
     losses: list[torch.Tensor] = []
-    assert waits(lambda: losses.append(loss(x, target))) == 1
-    assert waits(losses[0].backward) == 0
+    assert oc.waits(lambda: losses.append(loss(x, target))) == 1
+    assert oc.waits(losses[0].backward) == 0
     # Another number of classes, and new values in the same tensor, are checked again.
     with pytest.raises(RuntimeError, match="out of range"):
         loss(x[:, :2], target[..., :2])

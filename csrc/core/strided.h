@@ -7,7 +7,10 @@
 
 namespace mpsops {
 
-// The dimensions of `tensor` without `excluded`, merged where they are contiguous in each other.
+// Dimensions, merged where they are contiguous in each other.
+StridedShape strided_shape(at::IntArrayRef sizes, at::IntArrayRef strides);
+
+// The dimensions of `tensor` without `excluded`; with -1, all.
 StridedShape strided_shape_without(const at::Tensor& tensor, int64_t excluded);
 
 }  // namespace mpsops
