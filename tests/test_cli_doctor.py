@@ -48,11 +48,17 @@ def status(report: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in report["checks"]}
 
 
+def has_cpu_kernel(op: str) -> bool:
+    return torch._C._dispatch_has_computed_kernel_for_dispatch_key(op, "CPU")
+
+
 @pytest.mark.parametrize("use_opinfo", [True, False])
 def test_all_kernels_are_well(use_opinfo: bool) -> None:
     results = selftest.run(use_opinfo=use_opinfo)
     assert [result.failures for result in results] == [[]] * len(results)
-    assert all(result.samples for result in results)
+    # Of what torch has for CUDA alone, only our entries know the results.
+    on_cpu = {row.family for row in mpsops.ops() if has_cpu_kernel(row.name)}
+    assert all(result.samples for result in results if use_opinfo or result.family in on_cpu)
     assert {result.family for result in results} == {
         row.family for row in mpsops.ops() if row.state != "native"
     }
