@@ -13,7 +13,7 @@ using namespace metal;
 
 // The four slopes of block `index`. The sum of products cannot overflow where upper - lower would.
 inline float4 draw_slopes(long index, constant RreluWithNoiseParams& params) {
-  const uint4 bits = c10::metal::philox4::rand(params.seed, params.offset + index);
+  const uint4 bits = c10::metal::philox4::rand(params.philox.seed, params.philox.offset + index);
   float4 slopes;
   for (uint i = 0; i < 4; ++i) {
     const float u = c10::metal::detail::uint32_to_uniform_float(bits[i]);

@@ -48,6 +48,10 @@ def status(report: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in report["checks"]}
 
 
+def has_cpu_kernel(op: str) -> bool:
+    return torch._C._dispatch_has_computed_kernel_for_dispatch_key(op, "CPU")
+
+
 @pytest.mark.parametrize("use_opinfo", [True, False])
 def test_all_kernels_are_well(use_opinfo: bool) -> None:
     results = selftest.run(use_opinfo=use_opinfo)

@@ -251,7 +251,7 @@ def test_dtypes(case: oc.Case) -> None:
 def exception_of(case: oc.Case, sample: Any) -> Exception | None:
     try:
         oc.call(case.info, sample)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         return error
     return None
 

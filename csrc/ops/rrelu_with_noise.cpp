@@ -58,10 +58,8 @@ void launch_training(const at::Tensor& self, const at::Tensor& noise, const at::
   }
   check_range(params.lower, params.upper);
   const int64_t blocks = (self.numel() + 3) / 4;
-  const auto taken = take_philox_blocks(generator, blocks);
+  params.philox = take_philox_blocks(generator, blocks);
   params.count = self.numel();
-  params.seed = taken.seed;
-  params.offset = taken.offset;
 
   constexpr auto kFamily = "rrelu_with_noise";
   if (self.is_contiguous() && noise.is_contiguous() && output.is_contiguous()) {

@@ -257,14 +257,13 @@ template <class Functor>
   store_cast(output, offsets[0], params.dtypes[0], params.common, Functor()(x, y));
 }
 
-// Two outputs: U second; T first = Functor()(T x, thread U& second).
+// Two outputs: U second; T first = Functor()(T x, thread U& second). T is not converted.
 template <class T, class U, class Functor>
 [[kernel]] void unary_pair_dense(device T* output [[buffer(0)]], device U* second [[buffer(1)]],
                                  device const T* input [[buffer(2)]],
                                  constant ElementwiseParams& params [[buffer(3)]],
                                  uint2 position [[thread_position_in_grid]],
                                  uint2 grid [[threads_per_grid]]) {
-  using Compute = typename ComputeType<T>::type;
   const ulong first = linear_index(position, grid);
   if (first >= params.threads) {
     return;
@@ -278,7 +277,7 @@ template <class T, class U, class Functor>
     const ulong index = first + i * params.threads;
     if (index < params.count) {
       U other;
-      output[index] = T(Functor()(Compute(values[i]), other));
+      output[index] = Functor()(values[i], other);
       second[index] = other;
     }
   }
@@ -291,7 +290,6 @@ template <class T, class U, class Functor>
                                    constant long* layout [[buffer(4)]],
                                    uint2 position [[thread_position_in_grid]],
                                    uint2 grid [[threads_per_grid]]) {
-  using Compute = typename ComputeType<T>::type;
   const ulong index = linear_index(position, grid);
   if (index >= params.count) {
     return;
@@ -299,7 +297,7 @@ template <class T, class U, class Functor>
   ulong offsets[3];
   operand_offsets<3>(index, params, layout, offsets);
   U other;
-  output[offsets[0]] = T(Functor()(Compute(input[offsets[2]]), other));
+  output[offsets[0]] = Functor()(input[offsets[2]], other);
   second[offsets[1]] = other;
 }
 

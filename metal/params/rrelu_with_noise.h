@@ -4,10 +4,11 @@
 #include <cstdint>
 #endif
 
+#include "metal/params/random.h"
+
 struct RreluWithNoiseParams {
+  PhiloxParams philox;
   int64_t count;
-  int64_t seed;
-  int64_t offset;  // Philox counter of the first block of four
   float lower;
   float upper;
 };

@@ -76,14 +76,18 @@ def _of(schema: Any, label: str, floating: torch.dtype, out: tuple[str, ...]) ->
     """The first call that the CPU takes. One is enough: internal ops take more than they are meant for."""
     function = getattr(torch.ops.aten, schema.name.removeprefix("aten::"))
     ties = any(result.name == "indices" for result in schema.returns)
+    arguments = [argument for argument in schema.arguments if not argument.is_out]
+    if not any(str(argument.type) == "Tensor" for argument in arguments):
+        yield from _factory(function, arguments, label, floating)
+        return
     for shape in _SHAPES:
-        choices = [_choices(argument, shape, floating) for argument in schema.arguments]
+        choices = [_choices(argument, shape, floating) for argument in arguments]
         # Further tensors may be such as autograd knows no gradient of.
         for tensor in tensors(choices[:1]):
             tensor.requires_grad_(tensor.is_floating_point())
         for values in itertools.islice(itertools.product(*choices), _TRIES):
-            given = dict(zip((argument.name for argument in schema.arguments), values, strict=True))
-            kwargs = {a.name: given.pop(a.name) for a in schema.arguments if a.kwarg_only}
+            given = dict(zip((argument.name for argument in arguments), values, strict=True))
+            kwargs = {a.name: given.pop(a.name) for a in arguments if a.kwarg_only}
             sample = Sample(label, function, tuple(given.values()), kwargs, out, ties)
             try:
                 results = tensors(sample.call())
@@ -97,13 +101,29 @@ def _of(schema: Any, label: str, floating: torch.dtype, out: tuple[str, ...]) ->
                 return
 
 
+def _factory(function: Any, arguments: list[Any], label: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Without a tensor that says on which device, the output does."""
+
+    def call(device_tensor: torch.Tensor, *values: Any) -> Any:
+        return function(*values, out=torch.empty_like(device_tensor))
+
+    values = [_choices(argument, (), dtype)[0] for argument in arguments]
+    yield Sample(label, call, (torch.empty(0, dtype=dtype), *values), {})
+
+
 def samples(rows: list[OpRow]) -> Iterator[Sample]:
-    """Of functional forms that are nobody's backward: autograd leads to those."""
+    """Of functional forms that are nobody's backward: autograd leads to those.
+
+    Where only the out= form is ours, torch's functional form leads to that.
+    """
     schemas = {row.name: _overload(row.name)._schema for row in rows}
     outs = {schema.name: _out_names(schema) for schema in schemas.values() if _out_names(schema)}
+    functional = {schema.name for schema in schemas.values() if not _out_names(schema)}
     for row in rows:
         schema = schemas[row.name]
-        if _out_names(schema) or schema.name.endswith("_") or "backward" in schema.name:
+        if _out_names(schema) and schema.name in functional:
+            continue
+        if schema.name.endswith("_") or "backward" in schema.name:
             continue
         for dtype in row.dtypes:
             if getattr(torch, dtype).is_floating_point:
