@@ -67,9 +67,11 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
 
 
 def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
-    """The samples, on the device, of the OpInfo entries of a name."""
+    """The samples, on the device, of the OpInfo entries of a name; of a dtype that they take."""
     for info in _opinfo.find(name):
-        for sample in info.sample_inputs("mps", dtype, requires_grad=info.supports_autograd):
+        supported = set(info.supported_dtypes("cpu"))
+        taken = next(each for each in (dtype, torch.int64, *sorted(supported, key=str)) if each in supported)
+        for sample in info.sample_inputs("mps", taken, requires_grad=info.supports_autograd):
             yield info, sample
 
 
