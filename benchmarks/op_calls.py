@@ -70,9 +70,10 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
 
 
 def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
-    """The samples, on the device, of the OpInfo entries of a name; of integers if they take no others."""
+    """The samples, on the device, of the OpInfo entries of a name; of a dtype that they take."""
     for info in _opinfo.find(name):
-        taken = dtype if dtype in info.supported_dtypes("cpu") else torch.int64
+        supported = set(info.supported_dtypes("cpu"))
+        taken = next(each for each in (dtype, torch.int64, *sorted(supported, key=str)) if each in supported)
         for sample in info.sample_inputs(DEVICE, taken, requires_grad=info.supports_autograd):
             yield info, sample
 

@@ -20,11 +20,8 @@ import mpsops.simulator
 pytestmark = pytest.mark.skipif(not mpsops.simulator.is_installed(), reason="describes the simulated device")
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64)
-CONV = "torch's own MPS kernel refuses half precision: not a missing op, and not the CPU path's"
 MODE = "which index of a repeated mode comes back is not defined on the CPU: see tests/test_mode.py"
 DIFFERENT = {
-    ("nn.functional.conv_transpose3d", torch.float16): CONV,
-    ("nn.functional.conv_transpose3d", torch.bfloat16): CONV,
     ("mode", torch.int64): MODE,
     ("mode", torch.bool): MODE,
     ("istft", torch.complex64): "torch leaves out the gradient of the window on the CPU, and has it on MPS",

@@ -39,8 +39,10 @@ def _nothing_older_is_freed() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", sorted({name for row in mpsops.ops() for name in row.opinfo}))
 def test_samples(name: str) -> None:
+    mpsops.reset_counts()
     calls = op_calls.record(op_calls.samples(name))
-    assert calls
+    # What only torch calls, inside of other ops, is not recorded: those families measure themselves.
+    assert calls or any(row.calls for row in mpsops.ops() if name in row.opinfo)
     for func, args, kwargs in itertools.chain.from_iterable(calls.values()):
         if func._schema.is_mutable:  # writes into what it was given
             continue

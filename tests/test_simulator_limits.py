@@ -42,6 +42,26 @@ def test_transposed_convolution_of_half_volumes() -> None:
         F.conv_transpose3d(x.half(), x.half())
 
 
+def test_convolution_of_integers() -> None:
+    plain = [F.conv1d, F.conv2d, F.conv3d]
+    transposed = [F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d]
+    for convolve, dims in zip(plain + transposed, [1, 2, 3] * 2, strict=True):
+        x = torch.ones(1, 1, *[2] * dims, dtype=torch.int64, device="mps")
+        with pytest.raises(RuntimeError, match=r"^Convolution is supported only for Floating types"):
+            convolve(x, x)
+
+
+def test_linear_of_integers() -> None:
+    x = torch.ones(2, 2, device="mps")
+    text = "MPS device does not support linear for non-float "
+    with pytest.raises(RuntimeError, match=text + "inputs"):
+        F.linear(x.int(), x.int())
+    with pytest.raises(RuntimeError, match=text + "weights"):
+        F.linear(x, x.int())
+    with pytest.raises(RuntimeError, match=text + "bias"):
+        F.linear(x, x, x[0].bool())
+
+
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 def test_quantised_tensors_are_refused() -> None:
     with pytest.raises(NotImplementedError):

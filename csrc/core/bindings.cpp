@@ -54,6 +54,7 @@ void bind_registry(py::module_& m) {
       .def_property_readonly("opinfo", [](const Op& op) { return op.opinfo(); })
       .def_property_readonly("reason", &Op::reason)
       .def_property_readonly("max_dispatches", [](const Op& op) { return op.max_dispatches(); })
+      .def_property_readonly("passes_on", &Op::does_pass_on)
       .def_property_readonly("exists", &Op::exists)
       .def_property_readonly("native", &Op::native)
       .def_property_readonly("enabled", &Op::enabled)

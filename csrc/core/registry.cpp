@@ -51,6 +51,11 @@ Op& Op::because(const char* reason) {
   return *this;
 }
 
+Op& Op::passes_on() {
+  passes_on_ = true;
+  return *this;
+}
+
 Op& Op::max_dispatches(uint32_t count) {
   max_dispatches_ = count;
   return *this;
@@ -76,7 +81,11 @@ void Op::enable() {
   if (enabled()) {
     return;
   }
-  TORCH_CHECK(exists(), "mpsops.enable: op must exist in the running torch, got ", name_);
+  const auto handle = find_handle(name_);
+  TORCH_CHECK(handle, "mpsops.enable: op must exist in the running torch, got ", name_);
+  if (passes_on_ && handle->hasComputedKernelForDispatchKey(key())) {
+    original_ = handle->getComputedKernelForDispatchKey(key());
+  }
   auto library =
       std::make_unique<torch::Library>(torch::Library::IMPL, "aten", key(), __FILE__, __LINE__);
   NoWarnings quiet;
@@ -87,6 +96,12 @@ void Op::enable() {
 
 void Op::disable() {
   library_.reset();
+  original_.reset();
+}
+
+const c10::SafeKernelFunction& Op::original() const {
+  TORCH_CHECK(original_, name_, ": torch has no MPS kernel to pass this call on to");
+  return *original_;
 }
 
 void Op::reset_counts() {
@@ -102,6 +117,16 @@ Running::Running(Op& op) : outer_(running_op) {
 
 Running::~Running() {
   running_op = outer_;
+}
+
+PassingOn::PassingOn(Op& op) : running_(running_op) {
+  running_op = nullptr;
+  op.calls_.fetch_sub(1, std::memory_order_relaxed);
+  note_torchs_kernel();
+}
+
+PassingOn::~PassingOn() {
+  running_op = running_;
 }
 
 void detail::count_dispatches(size_t count) {

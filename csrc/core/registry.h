@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace mpsops {
 
 enum class Policy : uint8_t {
   kMissing,  // registered only where torch has no MPS kernel for the overload
-  kPartial,  // torch's kernel raises for some inputs; ours takes all
+  kPartial,  // torch's kernel raises for some inputs; ours takes all, or passes on what torch's
+             // takes
   kFaster,   // torch's kernel works; ours is opt-in
 };
 
@@ -37,6 +39,8 @@ class Op {
   Op& dtypes(std::initializer_list<at::ScalarType> dtypes);
   // Why a partial op is replaced, for the table of mpsops.ops().
   Op& because(const char* reason);
+  // Ours is for what torch's kernel refuses, and passes the rest on to that (core/original.h).
+  Op& passes_on();
   // The most kernels that one call launches; 1 unless said. A generated test counts.
   Op& max_dispatches(uint32_t count);
 
@@ -47,6 +51,7 @@ class Op {
   const std::vector<std::string>& opinfo() const { return opinfo_; }
   const std::string& reason() const { return reason_; }
   uint32_t max_dispatches() const { return max_dispatches_; }
+  bool does_pass_on() const { return passes_on_; }
 
   // Whether torch itself has an MPS kernel for this overload (ours not counted).
   bool native() const;
@@ -54,6 +59,9 @@ class Op {
   bool enabled() const { return library_ != nullptr; }
   void enable();
   void disable();  // restores what torch had
+
+  // Torch's kernel below ours. Only of an op that passes on and is enabled.
+  const c10::SafeKernelFunction& original() const;
 
   uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }
   uint64_t dispatches() const { return dispatches_.load(std::memory_order_relaxed); }
@@ -63,6 +71,7 @@ class Op {
  private:
   friend class Family;
   friend class Running;
+  friend class PassingOn;
 
   std::string name_;
   std::string family_;
@@ -71,6 +80,8 @@ class Op {
   std::vector<std::string> opinfo_;
   std::string reason_;
   uint32_t max_dispatches_ = 1;
+  bool passes_on_ = false;
+  std::optional<c10::SafeKernelFunction> original_;
   torch::CppFunction (*make_kernel_)() = nullptr;
   std::unique_ptr<torch::Library> library_;
   std::atomic<uint64_t> calls_{0};
@@ -87,6 +98,18 @@ class Running {
 
  private:
   Op* outer_;
+};
+
+// While torch's own kernel does the call after all: neither a call of ours nor charged to it.
+class PassingOn {
+ public:
+  explicit PassingOn(Op& op);
+  ~PassingOn();
+  PassingOn(const PassingOn&) = delete;
+  PassingOn& operator=(const PassingOn&) = delete;
+
+ private:
+  Op* running_;
 };
 
 namespace detail {

@@ -282,6 +282,12 @@ void detail::note_kernel() {
   }
 }
 
+void detail::note_torchs_kernel() {
+  if (Thread& thread = this_thread(); !thread.frames.empty()) {
+    thread.frames.back().noted.reset();
+  }
+}
+
 void detail::note_cpu_path(uint64_t bytes_copied) {
   if (Thread& thread = this_thread(); !thread.frames.empty()) {
     thread.frames.back().noted = Place::kCpu;

@@ -18,6 +18,7 @@ void stop(bool synchronize);
 namespace detail {
 extern std::atomic<bool> active;
 void note_kernel();
+void note_torchs_kernel();
 void note_cpu_path(uint64_t bytes_copied);
 }  // namespace detail
 
@@ -27,6 +28,13 @@ void note_cpu_path(uint64_t bytes_copied);
 inline void note_kernel() {
   if (trace::detail::active.load(std::memory_order_relaxed)) {
     trace::detail::note_kernel();
+  }
+}
+
+// It leaves the op to torch's kernel instead.
+inline void note_torchs_kernel() {
+  if (trace::detail::active.load(std::memory_order_relaxed)) {
+    trace::detail::note_torchs_kernel();
   }
 }
 

@@ -31,7 +31,8 @@ class OpRow:
         dtypes: dtypes of the first tensor argument that the kernel takes, by torch's names.
         opinfo: entries of PyTorch's OpInfo database that exercise it.
         max_dispatches: the most Metal kernels that one call launches.
-        calls: how often it ran in this process.
+        passes_on: whether mpsops' kernel is for what torch's refuses, and torch's still does the rest.
+        calls: how often it ran in this process; what went to torch's kernel does not count.
         dispatches: how many Metal kernels those calls launched.
     """
 
@@ -43,6 +44,7 @@ class OpRow:
     dtypes: tuple[str, ...]
     opinfo: tuple[str, ...]
     max_dispatches: int
+    passes_on: bool
     calls: int
     dispatches: int
 
@@ -89,6 +91,7 @@ def ops() -> list[OpRow]:
                 dtypes=tuple(op.dtypes),
                 opinfo=tuple(op.opinfo),
                 max_dispatches=op.max_dispatches,
+                passes_on=op.passes_on,
                 calls=op.calls,
                 dispatches=op.dispatches,
             )

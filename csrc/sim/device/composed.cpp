@@ -1,9 +1,15 @@
 // Stand-ins for ops that exist on MPS only: composed of CPU ops that compute the same.
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/_mps_convolution.h>
+#include <ATen/ops/_mps_convolution_transpose.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/max_pool2d_with_indices.h>
 #include <ATen/ops/max_pool2d_with_indices_backward.h>
+#include <ATen/ops/mps_convolution_backward.h>
+#include <ATen/ops/mps_convolution_transpose_backward.h>
+
+#include <numeric>
 
 #include "csrc/sim/device/composed_call.h"
 #include "csrc/sim/device/install.h"
@@ -42,6 +48,47 @@ Gradients convolution_gradients(const Tensor& grad_output, const Tensor& input,
 const std::vector<int64_t>& zeros(size_t count) {
   static const std::vector<int64_t> table[] = {{}, {0}, {0, 0}, {0, 0, 0}};
   return table[count];
+}
+
+// As torch's _convolution() where it chose its MPS backend.
+Tensor convolution(const Tensor& input, const Tensor& weight, const OptionalTensor& bias,
+                   IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed,
+                   IntArrayRef output_padding, int64_t groups) {
+  if (!transposed) {
+    return at::_mps_convolution(input, weight, bias, padding, stride, dilation, groups);
+  }
+  Tensor output = at::_mps_convolution_transpose(input, weight, padding, output_padding, stride,
+                                                 dilation, groups);
+  if (bias && bias->defined()) {
+    std::vector<int64_t> sizes(input.dim(), 1);
+    sizes[1] = -1;
+    output.add_(bias->reshape(sizes));
+  }
+  return output;
+}
+
+// As its convolution_backward(), which sums the gradient of the bias itself.
+Gradients convolution_backward(const Tensor& grad_output, const Tensor& input, const Tensor& weight,
+                               IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation,
+                               bool transposed, IntArrayRef output_padding, int64_t groups,
+                               std::array<bool, 3> output_mask) {
+  Gradients gradients;
+  auto& [grad_input, grad_weight, grad_bias] = gradients;
+  if (transposed) {
+    std::tie(grad_input, grad_weight) = at::mps_convolution_transpose_backward(
+        input, grad_output, weight, padding, output_padding, stride, dilation, groups,
+        {output_mask[0], output_mask[1]});
+  } else {
+    gradients = at::mps_convolution_backward(input, grad_output, weight, padding, stride, dilation,
+                                             groups, {output_mask[0], output_mask[1], false});
+  }
+  if (output_mask[2]) {
+    std::vector<int64_t> others(input.dim() - 1);
+    std::iota(others.begin(), others.end(), 1);
+    others[0] = 0;
+    grad_bias = grad_output.sum(others);
+  }
+  return gradients;
 }
 
 Tensor mps_convolution(const Tensor& self, const Tensor& weight, const OptionalTensor& bias,
@@ -116,8 +163,8 @@ void not_simulated(const c10::OperatorHandle& op, torch::jit::Stack* /*stack*/) 
 }  // namespace
 
 void register_composed(torch::Library& aten) {
-  aten.impl("convolution_overrideable", TORCH_FN(convolution_forward));
-  aten.impl("convolution_backward_overrideable", TORCH_FN(convolution_gradients));
+  aten.impl("convolution_overrideable", TORCH_FN(convolution));
+  aten.impl("convolution_backward_overrideable", TORCH_FN(convolution_backward));
   aten.impl("_mps_convolution", TORCH_FN(mps_convolution));
   aten.impl("mps_convolution_backward", TORCH_FN(mps_convolution_backward));
   aten.impl("_mps_convolution_transpose", TORCH_FN(mps_convolution_transpose));

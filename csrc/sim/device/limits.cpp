@@ -37,6 +37,18 @@ void check_divisible(int64_t input_height, int64_t input_width, int64_t output_h
       "issue](https://github.com/pytorch/pytorch/issues/96056)");
 }
 
+// Linear.mm: _mps_linear
+void linear(const IValue* arguments) {
+  const auto check = [](const IValue& value, const char* name) {
+    const bool refused = value.isTensor() && value.toTensor().defined() &&
+                         c10::isIntegralType(value.toTensor().scalar_type(), /*includeBool=*/true);
+    TORCH_CHECK(!refused, "MPS device does not support linear for non-float ", name);
+  };
+  check(arguments[0], "inputs");
+  check(arguments[1], "weights");
+  check(arguments[2], "bias");
+}
+
 using PoolCheck = void (*)(int64_t, int64_t, int64_t, int64_t);
 
 template <PoolCheck check>
@@ -62,15 +74,18 @@ void adaptive_pool_backward(const IValue* arguments) {
 
 }  // namespace
 
-// Convolution.mm: _mps_convolution_transpose
+// Convolution.mm: _mps_convolution_transpose, and what it has in common with _mps_convolution
 void check_convolution(const at::Tensor& input, bool transposed) {
   TORCH_CHECK(!(transposed && input.dim() == 5 &&
                 (input.scalar_type() == at::kHalf || input.scalar_type() == at::kBFloat16)),
               "ConvTranspose 3D with BF16 or FP16 types is not supported on MPS");
+  TORCH_CHECK(at::isFloatingType(input.scalar_type()),
+              "Convolution is supported only for Floating types");
 }
 
 Limit find_limit(const std::string& name) {
   static const std::unordered_map<std::string, Limit> rows = {
+      {"linear", &linear},
       {"adaptive_avg_pool2d.out", &adaptive_pool<check_divisible>},
       {"_adaptive_avg_pool2d", &adaptive_pool<check_divisible>},
       {"_adaptive_avg_pool2d_backward", &adaptive_pool_backward<check_divisible>},

@@ -95,6 +95,8 @@ class Table:
 
     def _state(self, entry: Entry) -> tuple[State, str]:
         if (ours := self._ours.get(entry.name)) and self._runs_ours(ours, entry):
+            if ours.passes_on:
+                return "native", f"kernel of torch {_version()}; of mpsops where that one raises"
             return "mpsops", f"kernel of {ours.family}"
         if "MPS" in entry.kernels:
             return "native", f"kernel of torch {_version()}"
