@@ -91,7 +91,8 @@ def gather(input: Tensor, *args: Any) -> tuple[Tensor | None, ...]:
     def updated(running: Tensor | None, value: Tensor) -> Tensor | None:
         if running is None:
             return None
-        return (momentum * value + (1 - momentum) * running.to(mean.dtype)).to(running.dtype)
+        average: Tensor = momentum * value + (1 - momentum) * running.to(mean.dtype)
+        return average.to(running.dtype)
 
     return (
         center,
@@ -157,8 +158,8 @@ def inputs(dtype: torch.dtype, device: Any, shapes: Any = SHAPES) -> Iterator[Te
 def statistics(input: Tensor) -> tuple[Tensor, Tensor]:
     """Of the channels, a little off."""
     count = input.shape[1]
-    make = {"dtype": wide(input.dtype), "device": input.device}
-    return torch.randn(count, **make), torch.rand(count, **make) + 0.5
+    mean, invstd = torch.randn(count, device=input.device), torch.rand(count, device=input.device) + 0.5
+    return mean.to(wide(input.dtype)), invstd.to(wide(input.dtype))
 
 
 def weights(input: Tensor) -> Iterator[tuple[Tensor | None, Tensor | None]]:
