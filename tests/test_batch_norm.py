@@ -297,3 +297,16 @@ def test_refusals(number: int) -> None:
     text, call = refusals()[number]
     with pytest.raises(RuntimeError, match=text):
         call()
+
+
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="switches the checks of the simulator off")
+def test_more_than_32_bits_of_elements() -> None:
+    """A channel of 2^31 elements and one, few of them in memory."""
+    from mpsops import simulator
+
+    x = torch.tensor([1.0, 2.0, 3.0], device="mps").expand(715827883, 1, 3)
+    assert x.numel() == 2**31 + 1
+    with simulator.checked(False):  # for the time that it takes
+        mean, var = torch.batch_norm_update_stats(x, None, None, 0.1)
+    torch.testing.assert_close(mean.cpu(), torch.tensor([2.0]))
+    torch.testing.assert_close(var.cpu(), torch.tensor([2 / 3]))
