@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 import mpsops
 from mpsops import _opinfo
 
-# Where the registered kernels run: a Mac's GPU or the simulated one; an NVIDIA GPU for the runtime of that name.
+# Where the registered kernels run: a Mac's GPU or the simulated one; an NVIDIA GPU for the cuda runtime.
 DEVICE = "cuda" if mpsops._C.runtime == "cuda" else "mps"
 
 Call = tuple[torch._ops.OpOverload, tuple[Any, ...], dict[str, Any]]

@@ -30,7 +30,7 @@ def _ops() -> Iterator[None]:
     library = torch.library.Library("cpu_only", "DEF")
     for schema, function in {
         "take(Tensor self, Tensor index) -> Tensor": torch.take,
-        "put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)": torch.Tensor.put_,
+        "put_(Tensor(a!) self, Tensor index, Tensor source, bool add=False) -> Tensor(a!)": torch.Tensor.put_,
         "heaviside(Tensor self, Tensor values) -> Tensor": torch.heaviside,
         "heaviside_(Tensor(a!) self, Tensor values) -> Tensor(a!)": torch.Tensor.heaviside_,
         "heaviside.out(Tensor self, Tensor values, *, Tensor(a!) out) -> Tensor(a!)": torch.heaviside,

@@ -68,7 +68,7 @@ def test_threadgroup_memory_is_shared_memory(tmp_path: Path) -> None:
 )
 def test_instructions(call: str, instruction: str, tmp_path: Path) -> None:
     """Among them: nothing is contracted into a fused multiply-add, and division and root are rounded right."""
-    kernel = f"kernel void f(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {{ x[i] = {call}; }}"
+    kernel = f"kernel void probe(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {{ x[i] = {call}; }}"
     text = compiled(kernel, tmp_path)
     assert instruction in text
     ptx.assemble(text)
@@ -80,9 +80,7 @@ def test_what_clang_refuses(tmp_path: Path) -> None:
 
 
 def test_functions_that_nobody_defines(tmp_path: Path) -> None:
-    source = (
-        "float elsewhere(float);\nkernel void f(device float* x [[buffer(0)]]) { x[0] = elsewhere(x[0]); }"
-    )
+    source = "float elsewhere(float);\nkernel void probe(device float* x [[buffer(0)]]) { x[0] = elsewhere(x[0]); }"
     with pytest.raises(msl.CompileError, match=r"probe.metal needs _Z9elsewheref on NVIDIA GPUs"):
         compiled(source, tmp_path)
 

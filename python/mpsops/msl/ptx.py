@@ -1,9 +1,9 @@
 """Kernels as PTX, for an NVIDIA GPU: ``python -m mpsops.msl.ptx -o FOLDER metal/*.metal``.
 
-The same source and the same translation as for the CPU, with other headers: csrc/cuda/msl before csrc/sim/msl.
+The source and the translation are those for the CPU, the headers csrc/cuda/msl before csrc/sim/msl.
 Needs a clang with the NVPTX target (of `ziglang`, or of the system) and NVIDIA's libdevice
-(``pip install nvidia-cuda-nvcc-cu12``, or a CUDA toolkit in CUDA_HOME); where ptxas is there too, each file is
-assembled, and what the assembler says of spilled registers is told.
+(``pip install nvidia-cuda-nvcc-cu12``, or a CUDA toolkit in CUDA_HOME); where ptxas is there too, each file
+is assembled, and what the assembler says of spilled registers is told.
 """
 
 from __future__ import annotations
