@@ -28,7 +28,8 @@ def compiled(text: str, folder: Path) -> str:
 def test_family(source: Path) -> None:
     text = ptx.compile_ptx(source, TORCH_INCLUDE)
     names = set(re.findall(r"\.entry (\w+)\(", text))
-    library = Path(msl.__file__).parents[1] / "kernels" / f"{source.stem}.so"
+    suffix = ".checked.so" if _C.simulator_checked() else ".so"
+    library = Path(_C.__file__).parent / "kernels" / f"{source.stem}{suffix}"
     assert names == set(_C.KernelLibrary(str(library)).names())
     ptx.assemble(text)
 

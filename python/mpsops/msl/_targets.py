@@ -72,9 +72,11 @@ class _Ptx:
     def register(self, entry: Entry) -> str:
         if not re.fullmatch(r"[A-Za-z_]\w*", entry.host):
             raise ValueError(f"PTX has no kernel name {entry.host!r}")
+        # Named in the assembler alone: in C++ the kernel's own function may have that name.
+        function = f"void mpsops_entry_{entry.number}(const ::mpsops_msl::Launch launch)"
         return (
-            f' extern "C" __attribute__((nvptx_kernel)) void {entry.host}(const ::mpsops_msl::Launch launch) '
-            f"{{ {entry.binder}::run(launch); }} "
+            f' __attribute__((nvptx_kernel)) {function} __asm__("{entry.host}"); '
+            f"__attribute__((nvptx_kernel)) {function} {{ {entry.binder}::run(launch); }} "
         )
 
     def threadgroup_variable(self, name: str) -> str:
