@@ -62,7 +62,7 @@ def test_threadgroup_memory_is_shared_memory(tmp_path: Path) -> None:
         ("simd_shuffle_xor(x[i], ushort(3))", "shfl.sync.idx"),
         ("float(simd_all(x[i] > 0.0f))", "vote.sync.ballot"),
         ("fma(x[i], 2.0f, 1.0f)", "fma.rn.f32"),
-        ("x[i] * 2.0f + 1.0f", "mul.rn.f32"),
+        ("x[i] * 3.0f + 1.0f", "mul.rn.f32"),
         ("sqrt(x[i])", "sqrt.rn.f32"),
         ("x[i] / 3.0f", "div.rn.f32"),
     ],

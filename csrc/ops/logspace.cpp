@@ -63,14 +63,18 @@ LogspaceFixed to_params(Int128 value) {
   return {static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)};
 }
 
-// factor * x between the ends. A line that goes beyond 2^29 is scaled down: what is between its
-// points is neither 0 nor within reach of float, before or after.
-LogspaceLine make_line(Int128 factor, const Ends& ends, int64_t steps) {
+// The power of two that factor * x has to be divided by, to stay below 2^kIntegerBits.
+int line_scale(Int128 factor, const Ends& ends) {
   const double largest =
       std::max({std::abs(ends.start), std::abs(ends.end), std::abs(ends.difference)});
   int exponent = 0;
   std::frexp(largest, &exponent);
-  const int scale = std::max(exponent + bit_width(factor) - kPoint - kIntegerBits, 0);
+  return std::max(exponent + bit_width(factor) - kPoint - kIntegerBits, 0);
+}
+
+// factor * x between the ends, scaled down where it goes beyond 2^29.
+LogspaceLine make_line(Int128 factor, const Ends& ends, int64_t steps) {
+  const int scale = line_scale(factor, ends);
   const auto fixed = [&](double x) { return fixed_product(factor, std::ldexp(x, -scale)); };
   return {to_params(fixed(ends.start)), to_params(fixed(ends.end)),
           to_params(fixed(ends.difference) / (steps - 1))};
@@ -114,8 +118,15 @@ LogspaceParams real_params(const Ends& ends, int64_t steps, double base) {
     params.kind = kLogspacePlain;
     return params;
   }
+  const Int128 log = log2_fixed(std::abs(base));
+  if (line_scale(log, ends) > 0 || line_scale(kOne, ends) > 0) {
+    // Steps so long that float's own arithmetic tells 0, infinity and the ends.
+    params.finite = 0;
+    params.kind = kLogspacePlain;
+    return params;
+  }
   params.kind = base < 0 ? kLogspaceNegative : kLogspacePower;
-  params.exponent = make_line(log2_fixed(std::abs(base)), ends, steps);
+  params.exponent = make_line(log, ends, steps);
   return params;
 }
 
