@@ -63,17 +63,24 @@ LogspaceFixed to_params(Int128 value) {
   return {static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)};
 }
 
-// factor * x between the ends. A line that goes beyond 2^29 is scaled down: what is between its
-// points is neither 0 nor within reach of float, before or after.
+// factor * x between the ends. A line that goes beyond 2^29 is scaled down, which keeps where it
+// crosses 0, and ends beyond 2^20 stay there: all that is out of float's reach remains so.
 LogspaceLine make_line(Int128 factor, const Ends& ends, int64_t steps) {
   const double largest =
       std::max({std::abs(ends.start), std::abs(ends.end), std::abs(ends.difference)});
   int exponent = 0;
   std::frexp(largest, &exponent);
-  const int scale = std::max(exponent + bit_width(factor) - kPoint - kIntegerBits, 0);
-  const auto fixed = [&](double x) { return fixed_product(factor, std::ldexp(x, -scale)); };
-  return {to_params(fixed(ends.start)), to_params(fixed(ends.end)),
-          to_params(fixed(ends.difference) / (steps - 1))};
+  const int width = bit_width(factor) - kPoint;
+  const int scale = std::max(exponent + width - kIntegerBits, 0);
+  const auto scaled = [&](double x) { return fixed_product(factor, std::ldexp(x, -scale)); };
+  const auto end = [&](double x) {
+    const double least = std::min(std::abs(x), std::ldexp(1.0, 21 - width));
+    return scale > 0 && std::abs(std::ldexp(x, -scale)) < least
+               ? fixed_product(factor, std::copysign(least, x))
+               : scaled(x);
+  };
+  return {to_params(end(ends.start)), to_params(end(ends.end)),
+          to_params(scaled(ends.difference) / (steps - 1))};
 }
 
 constexpr Int128 kOne = Int128{1} << kPoint;
