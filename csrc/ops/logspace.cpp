@@ -88,8 +88,9 @@ constexpr Int128 kOne = Int128{1} << kPoint;
 // log2(x) for finite x > 0, bit by bit: squaring doubles the logarithm.
 Int128 log2_fixed(double x) {
   int exponent = 0;
-  // The mantissa in [1, 2), in 2^-126.
-  UInt128 mantissa = static_cast<UInt128>(std::ldexp(std::frexp(x, &exponent), 64)) << 63;
+  const double half = std::frexp(x, &exponent);
+  // In [1, 2), in 2^-126.
+  UInt128 mantissa = static_cast<UInt128>(static_cast<uint64_t>(std::ldexp(half, 64))) << 63;
   Int128 log = exponent - 1;
   for (int bit = 0; bit < kPoint; ++bit) {
     const auto high = static_cast<uint64_t>(mantissa >> 64);
