@@ -87,7 +87,7 @@ inline bool is_odd(Split x) {
   return ((x.whole + int(x.fraction >> 63)) & 1) != 0;
 }
 
-// pow(base, x) where base or an end is no number to take logarithms of, or the line is too long.
+// pow(base, x) where base or an end is no number to take logarithms of.
 inline float plain_power(ulong index, constant LogspaceParams& params) {
   float x;
   if (params.finite != 0) {
@@ -176,10 +176,8 @@ template <class T>
     return;
   }
   if (params.kind == kLogspacePlain) {
-    const float value = plain_power(index, params);
-    const float size = metal::fabs(value);
-    output[index] = to_integer<T>(size <= 16777216.0f ? ulong(size) : ~0ul,
-                                  size >= 1.0f && value < 0.0f && size <= 16777216.0f);
+    const float value = metal::fabs(plain_power(index, params));
+    output[index] = to_integer<T>(value <= 1.0f ? ulong(value) : ~0ul, false);
     return;
   }
   ulong magnitude = exp2_whole(point_of(params.exponent, index, steps));

@@ -5,70 +5,63 @@
 #include <c10/metal/random.h>
 #include <metal_stdlib>
 
-#include "metal/common/index.h"
-#include "metal/common/instantiate.h"
+#include "metal/common/elementwise.h"
 #include "metal/params/rrelu_with_noise.h"
 
 using namespace metal;
 
 // The four slopes of block `index`. The sum of products cannot overflow where upper - lower would.
-inline float4 draw_slopes(long index, constant RreluWithNoiseParams& params) {
-  const uint4 bits = c10::metal::philox4::rand(params.philox.seed, params.philox.offset + index);
+inline float4 draw_slopes(long index, constant RreluWithNoiseParams& range) {
+  const uint4 bits = c10::metal::philox4::rand(range.philox.seed, range.philox.offset + index);
   float4 slopes;
   for (uint i = 0; i < 4; ++i) {
     const float u = c10::metal::detail::uint32_to_uniform_float(bits[i]);
-    slopes[i] = clamp(fma(u, params.upper, fma(-u, params.lower, params.lower)), params.lower,
-                      params.upper);
+    slopes[i] =
+        clamp(fma(u, range.upper, fma(-u, range.lower, range.lower)), range.lower, range.upper);
   }
   return slopes;
 }
 
-template <typename T>
-kernel void rrelu_with_noise(device T* output [[buffer(0)]], device T* noise [[buffer(1)]],
-                             device const T* input [[buffer(2)]],
-                             constant RreluWithNoiseParams& params [[buffer(3)]],
-                             uint2 position [[thread_position_in_grid]],
-                             uint2 grid [[threads_per_grid]]) {
-  const long block = linear_index(position, grid);
-  const float4 slopes = draw_slopes(block, params);
+template <class T>
+inline void write_slope(device T* output, device T* noise, T input, float drawn) {
+  const float x = float(input);
+  const float slope = x <= 0.0f ? drawn : 1.0f;
+  *noise = T(slope);
+  *output = T(x * slope);
+}
+
+template <class T>
+[[kernel]] void rrelu_with_noise_dense(device T* output [[buffer(0)]],
+                                       device T* noise [[buffer(1)]],
+                                       device const T* input [[buffer(2)]],
+                                       constant ElementwiseParams& params [[buffer(3)]],
+                                       constant RreluWithNoiseParams& range [[buffer(4)]],
+                                       uint2 position [[thread_position_in_grid]],
+                                       uint2 grid [[threads_per_grid]]) {
+  const ulong block = linear_index(position, grid);
+  const float4 slopes = draw_slopes(long(block), range);
   for (uint i = 0; i < 4 && block * 4 + i < params.count; ++i) {
-    const long at = block * 4 + i;
-    const float x = float(input[at]);
-    const float slope = x <= 0.0f ? slopes[i] : 1.0f;
-    noise[at] = T(slope);
-    output[at] = T(x * slope);
+    const ulong at = block * 4 + i;
+    write_slope(output + at, noise + at, input[at], slopes[i]);
   }
 }
 
-template <typename T>
-kernel void rrelu_with_noise_strided(device T* output [[buffer(0)]], device T* noise [[buffer(1)]],
-                                     device const T* input [[buffer(2)]],
-                                     constant RreluWithNoiseParams& params [[buffer(3)]],
-                                     constant RreluWithNoiseStrides& strides [[buffer(4)]],
-                                     uint2 position [[thread_position_in_grid]],
-                                     uint2 grid [[threads_per_grid]]) {
-  const long block = linear_index(position, grid);
-  const float4 slopes = draw_slopes(block, params);
+template <class T>
+[[kernel]] void rrelu_with_noise_strided(
+    device T* output [[buffer(0)]], device T* noise [[buffer(1)]],
+    device const T* input [[buffer(2)]], constant ElementwiseParams& params [[buffer(3)]],
+    constant RreluWithNoiseParams& range [[buffer(4)]], constant long* layout [[buffer(5)]],
+    uint2 position [[thread_position_in_grid]], uint2 grid [[threads_per_grid]]) {
+  const ulong block = linear_index(position, grid);
+  const float4 slopes = draw_slopes(long(block), range);
   for (uint i = 0; i < 4 && block * 4 + i < params.count; ++i) {
-    long rest = block * 4 + i;
-    long input_at = 0;
-    long noise_at = 0;
-    long output_at = 0;
-    for (uint k = 0; k < strides.dimensions; ++k) {
-      const long index = rest % strides.size[k];
-      rest /= strides.size[k];
-      input_at += index * strides.input[k];
-      noise_at += index * strides.noise[k];
-      output_at += index * strides.output[k];
-    }
-    const float x = float(input[input_at]);
-    const float slope = x <= 0.0f ? slopes[i] : 1.0f;
-    noise[noise_at] = T(slope);
-    output[output_at] = T(x * slope);
+    ulong offsets[3];
+    operand_offsets<3>(block * 4 + i, params, layout, offsets);
+    write_slope(output + offsets[0], noise + offsets[1], input[offsets[2]], slopes[i]);
   }
 }
 
-INSTANTIATE("rrelu_with_noise_float32", rrelu_with_noise, float)
-INSTANTIATE_BFLOAT("rrelu_with_noise_bfloat16", rrelu_with_noise, bfloat)
+INSTANTIATE("rrelu_with_noise_dense_float32", rrelu_with_noise_dense, float)
+INSTANTIATE_BFLOAT("rrelu_with_noise_dense_bfloat16", rrelu_with_noise_dense, bfloat)
 INSTANTIATE("rrelu_with_noise_strided_float32", rrelu_with_noise_strided, float)
 INSTANTIATE_BFLOAT("rrelu_with_noise_strided_bfloat16", rrelu_with_noise_strided, bfloat)

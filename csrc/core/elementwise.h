@@ -67,15 +67,19 @@ inline Argument make_layout_argument(const ElementwiseWalk& walk) {
 // Launches <stem>_dense_<dtypes> of `family` over a built iterator, or <stem>_strided_<dtypes>
 // where the operands are not contiguous. It binds the operands, outputs first, then
 // ElementwiseParams, `extra`, and for a strided kernel the layout. CPU scalars are put on the
-// device. A thread of a dense kernel takes up to 4 elements, params.threads apart.
-template <class... Extra>
+// device. A thread of a dense kernel takes up to 4 elements, params.threads apart, or else, dense
+// or strided, so many neighbours as `Neighbours` says.
+template <int64_t Neighbours = 0, class... Extra>
 void launch_over(std::string_view family, std::string_view stem,
                  std::initializer_list<at::ScalarType> dtypes, at::TensorIteratorBase& iterator,
                  const Extra&... extra) {
   if (iterator.numel() == 0) {
     return;
   }
-  const detail::ElementwiseWalk walk = detail::walk_of(iterator);
+  detail::ElementwiseWalk walk = detail::walk_of(iterator);
+  if constexpr (Neighbours > 0) {
+    walk.params.threads = (walk.params.count + Neighbours - 1) / Neighbours;
+  }
   c10::SmallVector<at::Tensor, 8> scalars(iterator.ntensors());
   const Kernel& kernel = get_kernel(
       family, kernel_name(std::string(stem) + (walk.contiguous ? "_dense" : "_strided"), dtypes));

@@ -63,21 +63,24 @@ LogspaceFixed to_params(Int128 value) {
   return {static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)};
 }
 
-// The power of two that factor * x has to be divided by, to stay below 2^kIntegerBits.
-int line_scale(Int128 factor, const Ends& ends) {
+// factor * x between the ends. A line that goes beyond 2^29 is scaled down, which keeps where it
+// crosses 0, and ends beyond 2^20 stay there: all that is out of float's reach remains so.
+LogspaceLine make_line(Int128 factor, const Ends& ends, int64_t steps) {
   const double largest =
       std::max({std::abs(ends.start), std::abs(ends.end), std::abs(ends.difference)});
   int exponent = 0;
   std::frexp(largest, &exponent);
-  return std::max(exponent + bit_width(factor) - kPoint - kIntegerBits, 0);
-}
-
-// factor * x between the ends, scaled down where it goes beyond 2^29.
-LogspaceLine make_line(Int128 factor, const Ends& ends, int64_t steps) {
-  const int scale = line_scale(factor, ends);
-  const auto fixed = [&](double x) { return fixed_product(factor, std::ldexp(x, -scale)); };
-  return {to_params(fixed(ends.start)), to_params(fixed(ends.end)),
-          to_params(fixed(ends.difference) / (steps - 1))};
+  const int width = bit_width(factor) - kPoint;
+  const int scale = std::max(exponent + width - kIntegerBits, 0);
+  const auto scaled = [&](double x) { return fixed_product(factor, std::ldexp(x, -scale)); };
+  const auto end = [&](double x) {
+    const double least = std::min(std::abs(x), std::ldexp(1.0, 21 - width));
+    return scale > 0 && std::abs(std::ldexp(x, -scale)) < least
+               ? fixed_product(factor, std::copysign(least, x))
+               : scaled(x);
+  };
+  return {to_params(end(ends.start)), to_params(end(ends.end)),
+          to_params(scaled(ends.difference) / (steps - 1))};
 }
 
 constexpr Int128 kOne = Int128{1} << kPoint;
@@ -85,8 +88,9 @@ constexpr Int128 kOne = Int128{1} << kPoint;
 // log2(x) for finite x > 0, bit by bit: squaring doubles the logarithm.
 Int128 log2_fixed(double x) {
   int exponent = 0;
-  // The mantissa in [1, 2), in 2^-126.
-  UInt128 mantissa = static_cast<UInt128>(std::ldexp(std::frexp(x, &exponent), 64)) << 63;
+  const double half = std::frexp(x, &exponent);
+  // In [1, 2), in 2^-126.
+  UInt128 mantissa = static_cast<UInt128>(static_cast<uint64_t>(std::ldexp(half, 64))) << 63;
   Int128 log = exponent - 1;
   for (int bit = 0; bit < kPoint; ++bit) {
     const auto high = static_cast<uint64_t>(mantissa >> 64);
@@ -118,15 +122,8 @@ LogspaceParams real_params(const Ends& ends, int64_t steps, double base) {
     params.kind = kLogspacePlain;
     return params;
   }
-  const Int128 log = log2_fixed(std::abs(base));
-  if (line_scale(log, ends) > 0 || line_scale(kOne, ends) > 0) {
-    // Steps so long that float's own arithmetic tells 0, infinity and the ends.
-    params.finite = 0;
-    params.kind = kLogspacePlain;
-    return params;
-  }
   params.kind = base < 0 ? kLogspaceNegative : kLogspacePower;
-  params.exponent = make_line(log, ends, steps);
+  params.exponent = make_line(log2_fixed(std::abs(base)), ends, steps);
   return params;
 }
 

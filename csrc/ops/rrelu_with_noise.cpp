@@ -1,12 +1,12 @@
 // Kernels: metal/rrelu_with_noise.metal. Outside training this is torch's own leaky_relu, as on the
 // CPU, and noise is not written.
-#include <ATen/MemoryOverlap.h>
+#include <ATen/TensorIterator.h>
 #include <ATen/ops/leaky_relu.h>
 
 #include <limits>
 
 #include "csrc/core/checks.h"
-#include "csrc/core/kernel.h"
+#include "csrc/core/elementwise.h"
 #include "csrc/core/overloads.h"
 #include "csrc/core/random.h"
 #include "csrc/core/registry.h"
@@ -24,52 +24,31 @@ void check_range(double from, double to) {
   TORCH_CHECK(to - from <= std::numeric_limits<T>::max());
 }
 
-RreluWithNoiseStrides make_strides(const at::Tensor& self, const at::Tensor& noise,
-                                   const at::Tensor& output) {
-  RreluWithNoiseStrides strides{};
-  constexpr int64_t kMaxDimensions = std::extent_v<decltype(RreluWithNoiseStrides::size)>;
-  TORCH_CHECK(self.dim() <= kMaxDimensions, "rrelu_with_noise: self must have at most ",
-              kMaxDimensions, " dimensions, got ", self.dim());
-  strides.dimensions = static_cast<uint32_t>(self.dim());
-  for (int64_t k = 0; k < self.dim(); ++k) {
-    const int64_t dim = self.dim() - 1 - k;
-    strides.size[k] = self.size(dim);
-    strides.input[k] = self.stride(dim);
-    strides.noise[k] = noise.stride(dim);
-    strides.output[k] = output.stride(dim);
-  }
-  return strides;
-}
-
 void launch_training(const at::Tensor& self, const at::Tensor& noise, const at::Scalar& lower,
                      const at::Scalar& upper, const std::optional<at::Generator>& generator,
                      const at::Tensor& output) {
   const auto dtype = self.scalar_type();
   check_dtype("rrelu_with_noise_out_cpu", dtype, {at::kFloat, at::kBFloat16});
-  RreluWithNoiseParams params{};
-  params.lower = lower.to<float>();
-  params.upper = upper.to<float>();
   check_scalar_type(output, dtype);
   check_scalar_type(noise, dtype);
-  at::assert_no_internal_overlap(output);
-  at::assert_no_internal_overlap(noise);
+  // Numbers belong to logical positions, whatever the strides of the operands.
+  at::TensorIterator iterator = at::TensorIteratorConfig()
+                                    .add_output(output)
+                                    .add_output(noise)
+                                    .add_const_input(self)
+                                    .enforce_linear_iteration()
+                                    .set_check_mem_overlap(true)
+                                    .build();
   if (self.numel() == 0) {
     return;
   }
+  RreluWithNoiseParams params{};
+  params.lower = lower.to<float>();
+  params.upper = upper.to<float>();
   check_range(params.lower, params.upper);
-  const int64_t blocks = (self.numel() + 3) / 4;
-  params.philox = take_philox_blocks(generator, blocks);
-  params.count = self.numel();
-
-  constexpr auto kFamily = "rrelu_with_noise";
-  if (self.is_contiguous() && noise.is_contiguous() && output.is_contiguous()) {
-    const auto& kernel = get_kernel(kFamily, kernel_name(kFamily, {dtype}));
-    launch(kernel, grid_for(kernel, blocks), output, noise, self, params);
-    return;
-  }
-  const auto& kernel = get_kernel(kFamily, kernel_name("rrelu_with_noise_strided", {dtype}));
-  const auto strides = make_strides(self, noise, output);
-  launch(kernel, grid_for(kernel, blocks), output, noise, self, params, strides);
+  constexpr int64_t kBlock = 4;
+  params.philox = take_philox_blocks(generator, (self.numel() + kBlock - 1) / kBlock);
+  launch_over<kBlock>("rrelu_with_noise", "rrelu_with_noise", {dtype}, iterator, params);
 }
 
 at::Tensor& rrelu_with_noise_out(const at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,

@@ -8,16 +8,6 @@
 
 struct RreluWithNoiseParams {
   PhiloxParams philox;
-  int64_t count;
   float lower;
   float upper;
-};
-
-// For operands that are not all contiguous: innermost dimension first.
-struct RreluWithNoiseStrides {
-  int64_t size[16];
-  int64_t input[16];
-  int64_t noise[16];
-  int64_t output[16];
-  uint32_t dimensions;
 };
