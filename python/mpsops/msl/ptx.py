@@ -77,7 +77,7 @@ def assemble(ptx: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernels.ptx"
         path.write_text(ptx)
-        command = [str(assembler), "-arch=sm_90", "-v", str(path), "-o", str(path.with_suffix(".cubin"))]
+        command = [str(assembler), "-arch=sm_80", "-v", str(path), "-o", str(path.with_suffix(".cubin"))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CompileError(done.stderr.strip())
