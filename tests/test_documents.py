@@ -64,7 +64,7 @@ def verification_rows() -> list[tuple[str, str, str]]:
 
 def test_verification_says_how_and_where() -> None:
     words = set(re.findall(r"^\| ([\w -]+) \| ", VERIFICATION.split("## ")[0], re.MULTILINE)) - {"word"}
-    assert len(words) == 7
+    assert len(words) == 9
     rows = verification_rows()
     assert len(rows) > 30
     assert {how for _, how, _ in rows} == words
