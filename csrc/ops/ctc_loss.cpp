@@ -110,7 +110,7 @@ CtcParams make_params(const at::Tensor& log_probs, const at::Tensor& targets, in
   return params;
 }
 
-const Kernel& ctc_kernel(const std::string& stem, const at::Tensor& targets) {
+const Kernel& ctc_kernel(std::string_view stem, const at::Tensor& targets) {
   return get_kernel("ctc_loss", kernel_name(stem, {at::kFloat, targets.scalar_type()}));
 }
 
