@@ -7,7 +7,7 @@
 namespace mpsops {
 
 // CUDA's generator counts 32-bit numbers, in fours.
-PhiloxBlocks take_philox_blocks(const std::optional<at::Generator>& generator, int64_t blocks) {
+PhiloxParams take_philox_blocks(const std::optional<at::Generator>& generator, int64_t blocks) {
   auto* source = at::get_generator_or_default<at::CUDAGeneratorImpl>(
       generator, at::cuda::detail::getDefaultCUDAGenerator());
   const std::lock_guard<std::mutex> lock(source->mutex_);
