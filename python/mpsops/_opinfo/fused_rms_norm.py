@@ -18,7 +18,7 @@ EMPTY = [((0, 4), 1), ((4, 0), 1)]
 
 
 def op(grad: torch.Tensor, *arguments: Any) -> Any:
-    if grad.device.type == "mps":
+    if grad.device.type != "cpu":
         return torch.ops.aten._fused_rms_norm_backward(grad, *arguments)
     if arguments[0].dtype not in DTYPES:
         raise not_implemented("LayerNormBackwardKernelImpl", arguments[0].dtype)

@@ -15,7 +15,7 @@ SHAPES = [((4,), 0), ((2, 6), -1), ((6, 5), 0), ((2, 4, 5), 1), ((2, 4, 3, 5), 1
 
 def glu_jvp(glu: torch.Tensor, x: torch.Tensor, dx: torch.Tensor, dim: int) -> Any:
     low = {torch.float16, torch.bfloat16}
-    if glu.device.type == "mps" or glu.dtype not in low:
+    if glu.device.type != "cpu" or glu.dtype not in low:
         return torch.ops.aten.glu_jvp(glu, x, dx, dim)
     # CUDA's kernel computes these in float, the CPU's takes neither.
     return torch.ops.aten.glu_jvp(glu.float(), x.float(), dx.float(), dim).to(glu.dtype)

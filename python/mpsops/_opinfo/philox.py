@@ -1,13 +1,16 @@
 """Entries for torch.func._random, whose ops torch has for CUDA alone: on the CPU they are computed here."""
 
+import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch.func import _random
 from torch.testing._internal.common_dtype import floating_types_and
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
+
+if HAVE_RANDOM := importlib.util.find_spec("torch.func._random") is not None:
+    from torch.func import _random
 
 LOW = 0xFFFFFFFF
 
@@ -38,14 +41,14 @@ def derived(key: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
 
 
 def key_split(key: torch.Tensor, num_splits: int) -> torch.Tensor:
-    if key.device.type == "mps":
+    if key.device.type != "cpu":
         return _random.split(key, num_splits)
     offset = torch.arange(num_splits).view(-1, *(1,) * (key.dim() - 1))
     return derived(key.expand(num_splits, *key.shape).contiguous(), offset)
 
 
 def key_fold_in(key: torch.Tensor, data: int) -> torch.Tensor:
-    if key.device.type == "mps":
+    if key.device.type != "cpu":
         return _random.fold_in(key, data)
     return torch.empty_like(key).copy_(derived(key.contiguous(), torch.tensor(data)))
 
@@ -66,7 +69,7 @@ def draw(
 def uniform(
     key: torch.Tensor, shape: tuple[int, ...], low: float = 0, high: float = 1, dtype: Any = torch.float32
 ) -> torch.Tensor:
-    if key.device.type == "mps":
+    if key.device.type != "cpu":
         return _random.uniform(key, shape, low=low, high=high, dtype=dtype)
     digits = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}[dtype]
     start, end = (torch.tensor(bound, dtype=dtype) for bound in (low, high))
@@ -83,7 +86,7 @@ def box_muller(w: torch.Tensor) -> torch.Tensor:
 def normal(
     key: torch.Tensor, shape: tuple[int, ...], mean: float = 0, std: float = 1, dtype: Any = torch.float32
 ) -> torch.Tensor:
-    if key.device.type == "mps":
+    if key.device.type != "cpu":
         return _random.normal(key, shape, mean=mean, std=std, dtype=dtype)
     return (draw(key, shape, box_muller) * std + mean).float().to(dtype)
 
@@ -140,9 +143,13 @@ def entry(name: str, op: Callable[..., torch.Tensor], dtypes: Any, samples: Any)
 
 FLOATING = floating_types_and(torch.half, torch.bfloat16)
 
-op_db = [
-    entry("func._random.split", key_split, (torch.uint64,), key_samples((1, 2, 5))),
-    entry("func._random.fold_in", key_fold_in, (torch.uint64,), key_samples((0, 1, -1, 1 << 40))),
-    entry("func._random.uniform", uniform, FLOATING, fill_samples("low", "high")),
-    entry("func._random.normal", normal, FLOATING, fill_samples("mean", "std")),
-]
+op_db = (
+    [
+        entry("func._random.split", key_split, (torch.uint64,), key_samples((1, 2, 5))),
+        entry("func._random.fold_in", key_fold_in, (torch.uint64,), key_samples((0, 1, -1, 1 << 40))),
+        entry("func._random.uniform", uniform, FLOATING, fill_samples("low", "high")),
+        entry("func._random.normal", normal, FLOATING, fill_samples("mean", "std")),
+    ]
+    if HAVE_RANDOM
+    else []
+)
