@@ -62,5 +62,6 @@ op_db = [
         supports_out=True,
         supports_autograd=True,
     )
-    for filter in ("bicubic", "lanczos")
+    for filter in ("bicubic", "lanczos")  # the second is young
+    if hasattr(torch._C._nn, f"_upsample_{filter}2d_aa")
 ]
