@@ -110,6 +110,11 @@ def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: Sample
     )
 
 
+def same_layout_on_device(tensor: torch.Tensor) -> torch.Tensor:
+    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(DEVICE)
+    return storage.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+
+
 def to_device(sample: SampleInput) -> SampleInput:
     """The same values, strides and storage offsets on the device; tensors that share memory still do."""
     moved: dict[int, torch.Tensor] = {}

@@ -149,8 +149,8 @@ def test_strides(layout: str) -> None:
     cotangent = torch.tensor([2.0, -3.0])
     results = []
     for device, dtype in (("mps", torch.float32), ("cpu", torch.float32), ("cpu", torch.float64)):
-        values = oc.same_layout_on_mps(x) if device == "mps" else x.to(dtype)
-        labels = oc.same_layout_on_mps(targets) if device == "mps" else targets
+        values = oc.same_layout_on_device(x) if device == "mps" else x.to(dtype)
+        labels = oc.same_layout_on_device(targets) if device == "mps" else targets
         loss, log_alpha = aten._ctc_loss(values, labels, [8, 7], lengths, 0, False)
         # Also what the backward gets need not be contiguous.
         grads = torch.stack([cotangent.to(device, dtype)] * 2, 1)[:, 1]

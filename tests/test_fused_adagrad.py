@@ -32,7 +32,7 @@ def lists(*tensors: Tensor) -> list[list[Tensor]]:
 
 
 def to_mps(tensors: list[list[Tensor]]) -> list[list[Tensor]]:
-    return [[oc.same_layout_on_mps(tensor) for tensor in each] for each in tensors]
+    return [[oc.same_layout_on_device(tensor) for tensor in each] for each in tensors]
 
 
 def optimizer(params: list[Tensor], lr: Any, **rates: Any) -> torch.optim.Adagrad:

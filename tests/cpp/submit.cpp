@@ -4,6 +4,7 @@
 
 #include "csrc/core/kernel.cpp"
 #include "csrc/core/submit.cpp"
+#include "csrc/mps/device.cpp"
 
 namespace mpsops {
 
