@@ -11,6 +11,8 @@
 #include <mutex>
 #include <optional>
 
+#include "csrc/core/device_flag.h"
+
 namespace mpsops {
 
 class CheckedValues {
@@ -38,6 +40,31 @@ class CheckedValues {
   std::mutex mutex_;
   std::array<std::optional<Entry>, 8> entries_;
   size_t oldest_ = 0;
+};
+
+// The flag of a kernel that checks the values of a tensor: needed unless they are known to pass,
+// and known once it was read and not raised.
+class ValueCheck : public DeviceFlag {
+ public:
+  // `tensor` outlives the check.
+  ValueCheck(CheckedValues& known, const at::Tensor& tensor, int64_t bound, bool needed = true)
+      : DeviceFlag(needed && !known.contains(tensor, bound)),
+        known_(known),
+        tensor_(tensor),
+        bound_(bound) {}
+
+  uint32_t read() {
+    const uint32_t bits = DeviceFlag::read();
+    if (bits == 0 && needed()) {
+      known_.insert(tensor_, bound_);
+    }
+    return bits;
+  }
+
+ private:
+  CheckedValues& known_;
+  const at::Tensor& tensor_;
+  int64_t bound_;
 };
 
 }  // namespace mpsops

@@ -30,7 +30,7 @@ struct Original<Function, R (*)(Args...)> {
   static R call(Args... args) {
     const c10::SafeKernelFunction& kernel = op().original();
     auto stack = c10::impl::boxArgs<Args...>(std::forward<Args>(args)...);
-    kernel.callBoxed(kernel.opHandle(), c10::DispatchKeySet(c10::DispatchKey::MPS), &stack);
+    kernel.callBoxed(kernel.opHandle(), c10::DispatchKeySet(dispatch_key()), &stack);
     return c10::impl::PopResult<R>::call(stack);
   }
 };

@@ -48,17 +48,20 @@ inline void set_structured_output(at::Tensor& out, at::IntArrayRef sizes,
   }
 }
 
+// `written` is where a kernel wrote what `output` is to hold: output itself, or a stand-in for it.
+inline void copy_back(const at::Tensor& written, const at::Tensor& output) {
+  if (!written.is_same(output)) {
+    output.copy_(written);
+  }
+}
+
 // Contiguous memory for a kernel to write an output in, where the output itself is not.
 class DenseOutput {
  public:
   explicit DenseOutput(const at::Tensor& output)
       : output_(output), dense_(output.expect_contiguous()) {}
   const at::Tensor& operator*() const { return *dense_; }
-  void copy_back() const {
-    if (!dense_->is_same(output_)) {
-      output_.copy_(*dense_);
-    }
-  }
+  void copy_back() const { mpsops::copy_back(*dense_, output_); }
 
  private:
   const at::Tensor& output_;

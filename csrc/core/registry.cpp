@@ -24,17 +24,16 @@ std::optional<c10::OperatorHandle> find_handle(const std::string& name) {
   return c10::Dispatcher::singleton().findSchema(torch::jit::parseName(name));
 }
 
-// Where the kernels go.
-c10::DispatchKey key() {
-  return c10::computeDispatchKey(std::nullopt, std::nullopt, c10::Device(kDeviceType));
-}
-
 // Swallows the dispatcher's warning that a kernel is overridden: here that is the point.
 class NoWarnings : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
 }  // namespace
+
+c10::DispatchKey dispatch_key() {
+  return c10::computeDispatchKey(std::nullopt, std::nullopt, c10::Device(kDeviceType));
+}
 
 Op& Op::opinfo(std::initializer_list<const char*> names) {
   opinfo_.assign(names.begin(), names.end());
@@ -74,7 +73,7 @@ bool Op::native() const {
   if (enabled()) {
     return policy_ != Policy::kMissing;
   }
-  return handle->hasKernelForDispatchKey(key());
+  return handle->hasKernelForDispatchKey(dispatch_key());
 }
 
 void Op::enable() {
@@ -83,11 +82,11 @@ void Op::enable() {
   }
   const auto handle = find_handle(name_);
   TORCH_CHECK(handle, "mpsops.enable: op must exist in the running torch, got ", name_);
-  if (passes_on_ && handle->hasComputedKernelForDispatchKey(key())) {
-    original_ = handle->getComputedKernelForDispatchKey(key());
+  if (passes_on_ && handle->hasComputedKernelForDispatchKey(dispatch_key())) {
+    original_ = handle->getComputedKernelForDispatchKey(dispatch_key());
   }
-  auto library =
-      std::make_unique<torch::Library>(torch::Library::IMPL, "aten", key(), __FILE__, __LINE__);
+  auto library = std::make_unique<torch::Library>(torch::Library::IMPL, "aten", dispatch_key(),
+                                                  __FILE__, __LINE__);
   NoWarnings quiet;
   const c10::WarningUtils::WarningHandlerGuard guard(&quiet);
   library->impl(name_.c_str(), make_kernel_());

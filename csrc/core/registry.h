@@ -26,6 +26,9 @@ enum class Policy : uint8_t {
   kFaster,   // torch's kernel works; ours is opt-in
 };
 
+// Where the kernels go: the key of kDeviceType.
+c10::DispatchKey dispatch_key();
+
 // One overload that mpsops implements.
 class Op {
  public:

@@ -5,12 +5,11 @@
 #include <c10/cuda/CUDAStream.h>
 #include <c10/util/Exception.h>
 
-#include <algorithm>
 #include <limits>
 #include <vector>
 
+#include "csrc/core/launch_grid.h"
 #include "csrc/cuda/module.h"
-#include "csrc/sim/msl/mpsops_abi.h"
 
 namespace mpsops {
 
@@ -68,24 +67,9 @@ uint64_t volume(const mpsops_msl::Extent& extent) {
   return uint64_t{extent.x} * extent.y * extent.z;
 }
 
-void set_grid(Launch& launch, const Grid& grid) {
-  const bool threads = grid.unit == Grid::Unit::kThreads;
-  const auto groups = [&](uint32_t count, uint32_t group) {
-    return threads ? (count - 1) / group + 1 : count;
-  };
-  const auto total = [&](uint32_t count, uint32_t group) {
-    return static_cast<unsigned>(threads ? count : uint64_t{count} * group);
-  };
-  launch.group_size = {grid.group.x, grid.group.y, grid.group.z};
-  launch.groups = {groups(grid.count.x, grid.group.x), groups(grid.count.y, grid.group.y),
-                   groups(grid.count.z, grid.group.z)};
-  launch.grid = {total(grid.count.x, grid.group.x), total(grid.count.y, grid.group.y),
-                 total(grid.count.z, grid.group.z)};
-}
-
 void encode_one(const Dispatch& dispatch, Bytes& bytes, cudaStream_t stream) {
   Launch launch{};
-  set_grid(launch, dispatch.grid);
+  set_launch_grid(launch, dispatch.grid);
   unsigned buffers = 0;
   unsigned memories = 0;
   unsigned shared = 0;

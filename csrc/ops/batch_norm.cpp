@@ -215,9 +215,7 @@ at::Tensor& batch_norm_elemt_out(const at::Tensor& input, const OptionalTensor& 
       get_kernel("batch_norm", kernel_name("batch_norm_elemt", {input.scalar_type(), dtype}));
   launch(kernel, grid, result, dense, or_else(contiguous(weight), input),
          or_else(contiguous(bias), input), mean.contiguous(), invstd.contiguous(), params);
-  if (!result.is_same(out)) {
-    out.copy_(result);
-  }
+  copy_back(result, out);
   return out;
 }
 
@@ -335,9 +333,7 @@ at::Tensor batch_norm_backward_elemt(const at::Tensor& grad_output, const at::Te
   launch(kernel, grid, result, gradient, dense, mean.contiguous(), invstd.contiguous(),
          or_else(contiguous(weight), input), sum_dy.contiguous(), sum_dy_xmu.contiguous(),
          count.contiguous(), params);
-  if (!result.is_same(grad_input)) {
-    grad_input.copy_(result);
-  }
+  copy_back(result, grad_input);
   return grad_input;
 }
 

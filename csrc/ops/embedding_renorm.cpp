@@ -106,13 +106,10 @@ Tensor& embedding_renorm_(Tensor& self, const Tensor& indices, double max_norm, 
   params.lanes = teams.lanes;
   const Tensor taken = at::zeros({params.rows / 32 + 1}, self.options().dtype(at::kInt));
   const Tensor dense_indices = indices.contiguous();
-  DeviceFlag flag(!checked_indices().contains(indices, params.rows));
+  ValueCheck flag(checked_indices(), indices, params.rows);
   launch(kernel, teams.grid(params.indices), self, dense_indices, taken, flag.word(), params);
   if (flag.read() != 0) {
     raise_out_of_range(self, indices);
-  }
-  if (flag.needed()) {
-    checked_indices().insert(indices, params.rows);
   }
   return self;
 }

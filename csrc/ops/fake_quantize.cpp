@@ -100,14 +100,10 @@ std::tuple<at::Tensor, at::Tensor> fake_quantize_per_tensor_with_tensors(
                      {"fake_quant_enabled", enabled}});
   const auto params = make_fake_quantize_params(kZeroPointInteger, quant_min, quant_max);
   constexpr int64_t kInt = 0;  // what checked_zero_points() knows them to fit
-  DeviceFlag flag(!fits_int(zero_point.scalar_type()) &&
-                  !checked_zero_points().contains(zero_point, kInt));
+  ValueCheck flag(checked_zero_points(), zero_point, kInt, !fits_int(zero_point.scalar_type()));
   auto outputs = fake_quantize_tensor(
       self, {single_value(scale), single_value(zero_point), single_value(enabled)}, params, flag);
   TORCH_CHECK(flag.read() == 0, "value cannot be converted to type int without overflow");
-  if (flag.needed()) {
-    checked_zero_points().insert(zero_point, kInt);
-  }
   return outputs;
 }
 

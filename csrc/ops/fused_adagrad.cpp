@@ -9,6 +9,7 @@
 
 #include "csrc/core/checks.h"
 #include "csrc/core/kernel.h"
+#include "csrc/core/overloads.h"
 #include "csrc/core/registry.h"
 #include "metal/params/fused_adagrad.h"
 
@@ -29,11 +30,7 @@ class Ordered {
     }
   }
   const at::Tensor& operator*() const { return dense_; }
-  void copy_back() const {
-    if (!dense_.is_same(tensor_)) {
-      tensor_.copy_(dense_);
-    }
-  }
+  void copy_back() const { mpsops::copy_back(dense_, tensor_); }
 
  private:
   at::Tensor tensor_;

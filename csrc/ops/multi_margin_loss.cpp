@@ -70,13 +70,6 @@ CheckedValues& checked_targets() {
   return *targets;
 }
 
-void check_targets(DeviceFlag& flag, const at::Tensor& target, int64_t columns) {
-  TORCH_CHECK(flag.read() == 0, "target out of range");
-  if (flag.needed()) {
-    checked_targets().insert(target, columns);
-  }
-}
-
 at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& target,
                                   const at::Scalar& p, const at::Scalar& margin,
                                   const std::optional<at::Tensor>& weight_or_none,
@@ -102,7 +95,7 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
   const RowTeams teams = row_teams(kernel, sizes.columns, kPerLane);
   params.lanes = teams.lanes;
   const at::Tensor& weights = weight.defined() ? weight : self;
-  DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
+  ValueCheck flag(checked_targets(), target, sizes.columns);
   if (reduced) {
     launch_partial_sums("multi_margin_loss", kernel, groups_of_sums(teams, params), params.divisor,
                         output, self, target, weights, flag.word(), params);
@@ -110,7 +103,7 @@ at::Tensor& multi_margin_loss_out(const at::Tensor& self, const at::Tensor& targ
     launch(kernel, teams.grid(params.rows), output, output, self, target, weights, flag.word(),
            params);
   }
-  check_targets(flag, target, sizes.columns);
+  TORCH_CHECK(flag.read() == 0, "target out of range");
   return output;
 }
 
@@ -159,10 +152,10 @@ at::Tensor& multi_margin_loss_backward_out(const at::Tensor& grad_output, const 
                                   kernel_name("multi_margin_loss_backward", {self.scalar_type()}));
   const RowTeams teams = row_teams(kernel, sizes.columns, kPerLane);
   params.lanes = teams.lanes;
-  DeviceFlag flag(!checked_targets().contains(target, sizes.columns));
+  ValueCheck flag(checked_targets(), target, sizes.columns);
   launch(kernel, teams.grid(params.rows), grad_input, grad_output, self, target,
          weight.defined() ? weight : self, flag.word(), params);
-  check_targets(flag, target, sizes.columns);
+  TORCH_CHECK(flag.read() == 0, "target out of range");
   return grad_input;
 }
 

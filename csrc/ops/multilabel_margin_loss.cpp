@@ -86,7 +86,7 @@ std::tuple<at::Tensor&, at::Tensor&> multilabel_margin_loss_forward_out(const at
 
   constexpr auto kFamily = "multilabel_margin_loss";
   const auto& kernel = get_kernel(kFamily, kernel_name(kFamily, {self.scalar_type()}));
-  DeviceFlag flag(!checked_values().contains(target, sizes.columns));
+  ValueCheck flag(checked_values(), target, sizes.columns);
   if (reduced) {
     const Grid groups =
         groups_for(std::min<int64_t>(sizes.rows, kMaxPartials), threads_for(sizes.columns));
@@ -97,9 +97,6 @@ std::tuple<at::Tensor&, at::Tensor&> multilabel_margin_loss_forward_out(const at
            self, target, flag.word(), params);
   }
   TORCH_CHECK(flag.read() == 0, at::TensorArg(target, "target", 2), " is out of range");
-  if (flag.needed()) {
-    checked_values().insert(target, sizes.columns);
-  }
   checked_values().insert(is_target, 1);
   return {output, is_target};
 }

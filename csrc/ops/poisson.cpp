@@ -31,12 +31,9 @@ at::Tensor poisson(const at::Tensor& self, std::optional<at::Generator> generato
                                     .enforce_linear_iteration()
                                     .build();
   constexpr int64_t kBound = 0;
-  DeviceFlag flag(self.numel() > 0 && !checked_rates().contains(self, kBound));
+  ValueCheck flag(checked_rates(), self, kBound, self.numel() > 0);
   launch_over("poisson", "poisson", {self.scalar_type()}, iterator, philox, flag.word());
   TORCH_CHECK(flag.read() == 0, "invalid Poisson rate, expected rate to be non-negative");
-  if (flag.needed()) {
-    checked_rates().insert(self, kBound);
-  }
   return output;
 }
 

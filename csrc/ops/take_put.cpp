@@ -41,15 +41,12 @@ CheckedValues& checked_indices() {
   return *indices;
 }
 
-void check_indices(DeviceFlag& flag, const at::Tensor& index, int64_t numel) {
+void check_indices(ValueCheck& flag, const at::Tensor& index, int64_t numel) {
   if (flag.read() != 0) {
     const at::Tensor outside = at::logical_or(index.lt(-numel), index.ge(numel));
     const auto idx = index.masked_select(outside).select(0, 0).item<int64_t>();
     TORCH_CHECK_INDEX(false, "out of range: tried to access index ", idx, " on a tensor of ", numel,
                       " elements.");
-  }
-  if (flag.needed()) {
-    checked_indices().insert(index, numel);
   }
 }
 
@@ -86,7 +83,7 @@ at::Tensor& take_out(const at::Tensor& self, const at::Tensor& index, at::Tensor
   }
   check_dtype("take_cpu", self.scalar_type(), kDtypes);
   const TakePutParams params{strided_shape_without(self, -1), self.numel()};
-  DeviceFlag flag(!checked_indices().contains(index, self.numel()));
+  ValueCheck flag(checked_indices(), index, self.numel());
   launch_over("take_put", "take", {bits_dtype(self)}, iterator, self, flag.word(), params);
   check_indices(flag, index, self.numel());
   return out;
@@ -187,7 +184,7 @@ at::Tensor& put_(at::Tensor& self, const at::Tensor& index, const at::Tensor& so
   check_dtype("take_put_cpu", self.scalar_type(), kDtypes);
   const at::Tensor flat_index = index.reshape({-1}).contiguous();
   const at::Tensor flat_source = source.reshape({-1}).contiguous();
-  DeviceFlag flag(!checked_indices().contains(index, self.numel()));
+  ValueCheck flag(checked_indices(), index, self.numel());
   for (int64_t start = 0; start < count; start += kPutAtOnce) {
     const int64_t length = std::min(kPutAtOnce, count - start);
     const at::Tensor some_index = flat_index.narrow(0, start, length);

@@ -138,7 +138,16 @@ inline void store_cast(device uchar* data, ulong offset, uint dtype, uint common
   }
 }
 
-// The loads come first, so that they are in flight together.
+// What a thread of a dense kernel takes. The loads come first, so that they are in flight together.
+template <class T>
+inline void load_dense(device const T* input, ulong first, constant ElementwiseParams& params,
+                       thread T* values) {
+  for (uint i = 0; i < kElementsPerThread; ++i) {
+    const ulong index = first + i * params.threads;
+    values[i] = index < params.count ? input[index] : T(0.0f);
+  }
+}
+
 template <class T, class Functor>
 [[kernel]] void unary_dense(device T* output [[buffer(0)]], device const T* input [[buffer(1)]],
                             constant ElementwiseParams& params [[buffer(2)]],
@@ -150,10 +159,7 @@ template <class T, class Functor>
     return;
   }
   T values[kElementsPerThread];
-  for (uint i = 0; i < kElementsPerThread; ++i) {
-    const ulong index = first + i * params.threads;
-    values[i] = index < params.count ? input[index] : T(0.0f);
-  }
+  load_dense(input, first, params, values);
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
     if (index < params.count) {
@@ -208,11 +214,8 @@ template <class T, class Functor>
   }
   T lefts[kElementsPerThread];
   T rights[kElementsPerThread];
-  for (uint i = 0; i < kElementsPerThread; ++i) {
-    const ulong index = first + i * params.threads;
-    lefts[i] = index < params.count ? left[index] : T(0.0f);
-    rights[i] = index < params.count ? right[index] : T(0.0f);
-  }
+  load_dense(left, first, params, lefts);
+  load_dense(right, first, params, rights);
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
     if (index < params.count) {
@@ -269,10 +272,7 @@ template <class T, class U, class Functor>
     return;
   }
   T values[kElementsPerThread];
-  for (uint i = 0; i < kElementsPerThread; ++i) {
-    const ulong index = first + i * params.threads;
-    values[i] = index < params.count ? input[index] : T(0.0f);
-  }
+  load_dense(input, first, params, values);
   for (uint i = 0; i < kElementsPerThread; ++i) {
     const ulong index = first + i * params.threads;
     if (index < params.count) {
@@ -324,10 +324,6 @@ template <class T, class U, class Functor>
   INSTANTIATE(op "_cast", binary_cast, functor)
 
 // Of an op whose operands and result are of one dtype, whatever that is.
-#define INSTANTIATE_UNARY_ALL(op, functor)                \
-  INSTANTIATE_ALL_WITH(op "_dense", unary_dense, functor) \
-  INSTANTIATE_ALL_WITH(op "_strided", unary_strided, functor)
-
 #define INSTANTIATE_BINARY_ALL(op, functor)                \
   INSTANTIATE_ALL_WITH(op "_dense", binary_dense, functor) \
   INSTANTIATE_ALL_WITH(op "_strided", binary_strided, functor)

@@ -22,8 +22,22 @@ inline GroupPosition group_position(uint thread_index, uint threads, uint lane, 
   return at;
 }
 
-inline float group_sum(float value, threadgroup float* shared, GroupPosition at) {
-  value = metal::simd_sum(value);
+struct SumOfLanes {
+  static float of(float value) { return metal::simd_sum(value); }
+  static float identity() { return 0.0f; }
+};
+struct MinOfLanes {
+  static uint of(uint value) { return metal::simd_min(value); }
+  static uint identity() { return ~0u; }
+};
+struct MaxOfLanes {
+  static float of(float value) { return metal::simd_max(value); }
+  static float identity() { return -INFINITY; }
+};
+
+template <class Lanes, class T>
+inline T group_reduce(T value, threadgroup T* shared, GroupPosition at) {
+  value = Lanes::of(value);
   if (at.simdgroups == 1) {
     return value;
   }
@@ -31,38 +45,22 @@ inline float group_sum(float value, threadgroup float* shared, GroupPosition at)
     shared[at.simdgroup] = value;
   }
   metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-  value = metal::simd_sum(at.lane < at.simdgroups ? shared[at.lane] : 0.0f);
+  value = Lanes::of(at.lane < at.simdgroups ? shared[at.lane] : Lanes::identity());
   metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
   return value;
 }
 
+inline float group_sum(float value, threadgroup float* shared, GroupPosition at) {
+  return group_reduce<SumOfLanes>(value, shared, at);
+}
+
 inline uint group_min(uint value, threadgroup uint* shared, GroupPosition at) {
-  value = metal::simd_min(value);
-  if (at.simdgroups == 1) {
-    return value;
-  }
-  if (at.lane == 0) {
-    shared[at.simdgroup] = value;
-  }
-  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-  value = metal::simd_min(at.lane < at.simdgroups ? shared[at.lane] : ~0u);
-  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-  return value;
+  return group_reduce<MinOfLanes>(value, shared, at);
 }
 
 // Of numbers; a NaN may get lost.
 inline float group_max(float value, threadgroup float* shared, GroupPosition at) {
-  value = metal::simd_max(value);
-  if (at.simdgroups == 1) {
-    return value;
-  }
-  if (at.lane == 0) {
-    shared[at.simdgroup] = value;
-  }
-  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-  value = metal::simd_max(at.lane < at.simdgroups ? shared[at.lane] : -INFINITY);
-  metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-  return value;
+  return group_reduce<MaxOfLanes>(value, shared, at);
 }
 
 inline float team_sum(float value, uint lanes, threadgroup float* shared, GroupPosition at) {

@@ -16,6 +16,17 @@ static inline unsigned lane_index() {
   return __nvvm_read_ptx_sreg_laneid();
 }
 
+// The first lane of this lane's group of Width.
+template <int Width>
+static inline unsigned first_of_group() {
+  return lane_index() / Width * Width;
+}
+// Of the lanes in `mask`, those of that group, counted from its first.
+template <int Width>
+static inline unsigned mask_of_group(unsigned mask) {
+  return mask >> first_of_group<Width>() & (Width == 32 ? ~0u : (1u << (Width & 31)) - 1);
+}
+
 template <class T>
 static inline T from_lane(T value, unsigned lane, unsigned mask) {
   unsigned words[(sizeof(T) + 3) / 4] = {};
@@ -38,7 +49,7 @@ static inline T reduce(T value, const char*, Site) {
     return value;
   }
   T result = Op::template identity<T>();
-  const unsigned first = lane_index() / Width * Width;
+  const unsigned first = first_of_group<Width>();
   for (unsigned i = 0; i < Width; ++i) {
     const T other = from_lane(value, first + i, mask);
     if (mask >> (first + i) & 1) result = Op::apply(result, other);
@@ -50,7 +61,7 @@ template <class Op, bool Inclusive, int Width, class T>
 static inline T scan(T value, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
   T running = Op::template identity<T>();
-  const unsigned first = lane_index() / Width * Width;
+  const unsigned first = first_of_group<Width>();
   for (unsigned i = 0; i < Width; ++i) {
     const T other = from_lane(value, first + i, mask);
     if ((mask >> (first + i) & 1) && first + i + (Inclusive ? 0 : 1) <= lane_index()) {
@@ -63,7 +74,7 @@ static inline T scan(T value, const char*, Site) {
 template <class Source, int Width, class T>
 static inline T shuffle(T value, T other, int operand, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
-  const unsigned first = lane_index() / Width * Width;
+  const unsigned first = first_of_group<Width>();
   int from = Source::from(int(lane_index() - first), operand, Width);
   const bool fill = from >= 2 * Width;
   if (fill) from -= 2 * Width;
@@ -77,27 +88,22 @@ static inline T shuffle(T value, T other, int operand, const char*, Site) {
 template <int Width, class T>
 static inline T first(T value, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
-  const unsigned start = lane_index() / Width * Width;
-  const unsigned group = mask >> start & (Width == 32 ? ~0u : (1u << (Width & 31)) - 1);
-  return from_lane(value, start + unsigned(__builtin_ctz(group)), mask);
+  const int lane = __builtin_ctz(mask_of_group<Width>(mask));
+  return from_lane(value, first_of_group<Width>() + unsigned(lane), mask);
 }
 
 // The active lanes travel in the upper half.
 template <int Width>
 static inline ulong ballot(bool vote, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
-  const unsigned start = lane_index() / Width * Width;
-  const unsigned group = Width == 32 ? ~0u : (1u << (Width & 31)) - 1;
-  const unsigned votes = unsigned(__nvvm_vote_ballot_sync(mask, vote)) >> start & group;
-  return ulong(mask >> start & group) << 32 | votes;
+  const unsigned votes = unsigned(__nvvm_vote_ballot_sync(mask, vote));
+  return ulong(mask_of_group<Width>(mask)) << 32 | mask_of_group<Width>(votes);
 }
 
 template <int Width>
 static inline bool elect(const char*, Site) {
-  const unsigned start = lane_index() / Width * Width;
-  const unsigned group =
-      __nvvm_activemask() >> start & (Width == 32 ? ~0u : (1u << (Width & 31)) - 1);
-  return start + unsigned(__builtin_ctz(group)) == lane_index();
+  const int lane = __builtin_ctz(mask_of_group<Width>(__nvvm_activemask()));
+  return first_of_group<Width>() + unsigned(lane) == lane_index();
 }
 
 }  // namespace mpsops_msl

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
-#include <limits>
 
+#include "csrc/core/launch_grid.h"
 #include "csrc/sim/exec/scheduler.h"
 #include "csrc/sim/exec/settings.h"
 #include "csrc/sim/sim.h"
@@ -90,24 +90,6 @@ void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tenso
   }
 }
 
-void bind_grid(mpsops_msl::Launch& launch, const Grid& grid) {
-  const auto groups = [&](uint32_t count, uint32_t group) {
-    return grid.unit == Grid::Unit::kThreads ? (count - 1) / group + 1 : count;
-  };
-  const auto threads = [&](uint32_t count, uint32_t group) {
-    const uint64_t total = grid.unit == Grid::Unit::kThreads ? count : uint64_t{count} * group;
-    TORCH_CHECK(total <= std::numeric_limits<uint32_t>::max(),
-                "mpsops.simulator: an axis of the grid must have less than 2^32 threads, got ",
-                total);
-    return static_cast<uint32_t>(total);
-  };
-  launch.group_size = {grid.group.x, grid.group.y, grid.group.z};
-  launch.groups = {groups(grid.count.x, grid.group.x), groups(grid.count.y, grid.group.y),
-                   groups(grid.count.z, grid.group.z)};
-  launch.grid = {threads(grid.count.x, grid.group.x), threads(grid.count.y, grid.group.y),
-                 threads(grid.count.z, grid.group.z)};
-}
-
 }  // namespace
 
 Counts counts() {
@@ -126,7 +108,7 @@ void execute(const Dispatch& dispatch, bool on_host) {
   work.code = static_cast<const SimKernel*>(dispatch.kernel)->code(check);
   work.schedule = schedule();
   const auto& row = *work.code.row;
-  bind_grid(work.launch, dispatch.grid);
+  set_launch_grid(work.launch, dispatch.grid);
   std::deque<Bytes> bytes;
   std::vector<Allocation> allocations;
   unsigned buffer = 0;
