@@ -110,11 +110,6 @@ def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], sample: Sample
     )
 
 
-def same_layout_on_device(tensor: torch.Tensor) -> torch.Tensor:
-    storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).to(DEVICE)
-    return storage.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
-
-
 def to_device(sample: SampleInput) -> SampleInput:
     """The same values, strides and storage offsets on the device; tensors that share memory still do."""
     moved: dict[int, torch.Tensor] = {}
@@ -127,6 +122,10 @@ def to_device(sample: SampleInput) -> SampleInput:
         return moved[storage.data_ptr()].as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
 
     return map_tensors(move, sample)
+
+
+def same_layout_on_device(tensor: torch.Tensor) -> torch.Tensor:
+    return to_device(SampleInput(tensor)).input
 
 
 def to_reference(sample: SampleInput) -> SampleInput:
@@ -219,6 +218,40 @@ def waits(call: Callable[[], Any]) -> int:
     with torch.autograd.profiler.profile() as profile:
         call()
     return sum(event.count for event in profile.key_averages() if event.key == "aten::_local_scalar_dense")
+
+
+def outcome(call: Callable[[str], Any], device: str) -> tuple[type, Any]:
+    """What a call on a device returns, on the CPU, or raises."""
+    try:
+        result = call(device)
+    except Exception as error:  # compared with the other device's
+        return type(error), str(error).split("\nException raised from")[0]
+    return tuple, [t.cpu() for t in (result if isinstance(result, tuple) else (result,))]
+
+
+def assert_as_on_the_cpu(call: Callable[[str], Any], equal_nan: bool = False) -> None:
+    """The same results on the device, or the same exception with the same text."""
+    expected_class, expected = outcome(call, "cpu")
+    actual_class, actual = outcome(call, DEVICE)
+    assert actual_class is expected_class, (actual, expected)
+    if expected_class is not tuple:
+        assert actual == expected
+        return
+    for found, value in zip(actual, expected, strict=True):
+        torch.testing.assert_close(found, value, equal_nan=equal_nan)
+
+
+def layouts(base: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Views of a tensor of 120 elements, each of other strides."""
+    return {
+        "transposed": base.view(10, 12).t(),
+        "strided": base.view(5, 12, 2)[..., 1],
+        "offset": base[7:].as_strided((6, 5), (5, 1)),
+        "expanded": base[:6].view(6, 1).expand(6, 4),
+        "channels_last": base.view(1, 4, 5, 6).contiguous(memory_format=torch.channels_last),
+        "0-d": base[3],
+        "five dimensions": base.view(2, 3, 4, 5, 1).permute(4, 2, 0, 3, 1),
+    }
 
 
 @contextlib.contextmanager

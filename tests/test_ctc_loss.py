@@ -476,24 +476,9 @@ CALLS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def outcome(call: Callable[[str], Any], device: str) -> tuple[type, Any]:
-    try:
-        result = call(device)
-    except Exception as error:  # compared with the other device's
-        return type(error), str(error).split("\nException raised from")[0]
-    return tuple, [t.cpu() for t in (result if isinstance(result, tuple) else (result,))]
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_as_on_the_cpu(name: str) -> None:
-    expected_class, expected = outcome(CALLS[name], "cpu")
-    actual_class, actual = outcome(CALLS[name], "mps")
-    assert actual_class is expected_class, (actual, expected)
-    if expected_class is not tuple:
-        assert actual == expected
-        return
-    for found, value in zip(actual, expected, strict=True):
-        torch.testing.assert_close(found, value)
+    oc.assert_as_on_the_cpu(CALLS[name])
 
 
 @pytest.mark.parametrize("dtype", ["Float", "Short"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import mpsops
+import op_cases as oc
 
 aten = torch.ops.aten
 NAN, INF = math.nan, math.inf
@@ -32,13 +33,6 @@ def dispatches(name: str, call: Callable[[], Any]) -> int:
     mpsops.reset_counts()
     call()
     return next(row.dispatches for row in mpsops.ops() if row.name == name)
-
-
-def waits(call: Callable[[], Any]) -> int:
-    """How often the host waits for the device to read a value."""
-    with torch.autograd.profiler.profile() as profile:
-        call()
-    return sum(event.count for event in profile.key_averages() if event.key == "aten::_local_scalar_dense")
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -119,8 +113,8 @@ def test_a_zero_point_is_checked_once() -> None:
     def quantize(high: int = 7) -> Any:
         return torch.fake_quantize_per_channel_affine(x, scale, zero_point, 0, -8, high)
 
-    assert waits(quantize) == 1
-    assert waits(quantize) == 0
+    assert oc.waits(quantize) == 1
+    assert oc.waits(quantize) == 0
     # Another range, and new values in the same tensor, are checked again.
     with pytest.raises(RuntimeError, match="`zero_point` must be between"):
         quantize(1)
@@ -130,8 +124,8 @@ def test_a_zero_point_is_checked_once() -> None:
     # Ranges that are too far apart to be remembered are not mistaken for others.
     wide = on_mps(int32(0, 0, 2**31 - 1))
     far = (-(2**40), 2**40)
-    assert waits(lambda: torch.fake_quantize_per_channel_affine(x, scale, wide, 0, *far)) == 1
-    assert waits(lambda: torch.fake_quantize_per_channel_affine(x, scale, wide, 0, *far)) == 1
+    assert oc.waits(lambda: torch.fake_quantize_per_channel_affine(x, scale, wide, 0, *far)) == 1
+    assert oc.waits(lambda: torch.fake_quantize_per_channel_affine(x, scale, wide, 0, *far)) == 1
 
 
 def test_only_zero_points_that_may_overflow_are_waited_for() -> None:
@@ -139,8 +133,8 @@ def test_only_zero_points_that_may_overflow_are_waited_for() -> None:
     for dtype, expected in ((torch.int32, 0), (torch.uint8, 0), (torch.int64, 1), (torch.float32, 1)):
         zero_point = torch.ones(1, dtype=dtype, device="mps")
         call = lambda z=zero_point: torch.fake_quantize_per_tensor_affine(x, scale, z, -8, 7)  # noqa: E731
-        assert waits(call) == expected
-        assert waits(call) == 0
+        assert oc.waits(call) == expected
+        assert oc.waits(call) == 0
 
 
 def learnable(zero_point: list[float], axis: int | None) -> tuple[torch.Tensor, ...]:
@@ -166,8 +160,8 @@ def test_learnable_zero_point_of_nan() -> None:
 
 
 def test_learnable_waits_for_nothing() -> None:
-    assert waits(lambda: learnable([1.0], None)) == 0
-    assert waits(lambda: learnable([1.0, 2.0], 0)) == 0
+    assert oc.waits(lambda: learnable([1.0], None)) == 0
+    assert oc.waits(lambda: learnable([1.0, 2.0], 0)) == 0
 
 
 def test_learnable_channels_of_one_dimension() -> None:
@@ -386,7 +380,7 @@ def test_the_observer_waits_for_nothing() -> None:
     state = [tensor.to("mps") for tensor in observer_state()]
     x = torch.randn(4, 50, device="mps", requires_grad=True)
     call = lambda: torch.fused_moving_avg_obs_fake_quant(x, on, on, *state, 0.01, 0, 255, 0)  # noqa: E731
-    assert waits(lambda: call().sum().backward()) == 0
+    assert oc.waits(lambda: call().sum().backward()) == 0
 
 
 def test_dispatches_of_the_observer() -> None:

@@ -231,24 +231,9 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 
 
-def outcome(call: Callable[..., Any], device: str) -> tuple[type, Any]:
-    try:
-        result = call(device)
-    except (RuntimeError, NotImplementedError) as error:
-        return type(error), str(error).split("\nException raised from")[0]
-    return tuple, [t.cpu() for t in (result if isinstance(result, tuple) else (result,))]
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_as_on_the_cpu(name: str) -> None:
-    expected_class, expected = outcome(CALLS[name], "cpu")
-    actual_class, actual = outcome(CALLS[name], "mps")
-    assert actual_class is expected_class, (actual, expected)
-    if expected_class is not tuple:
-        assert actual == expected
-        return
-    for found, value in zip(actual, expected, strict=True):
-        torch.testing.assert_close(found, value, equal_nan=True)
+    oc.assert_as_on_the_cpu(CALLS[name], equal_nan=True)
 
 
 def test_a_bad_target_leaves_the_next_call_alone() -> None:

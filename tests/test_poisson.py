@@ -9,6 +9,7 @@ from philox_reference import fine_uniforms, reject
 from scipy import stats
 
 import mpsops
+import op_cases as oc
 
 COUNT = 200_000
 RATES = [1e-6, 0.5, 3.0, 9.9, 10.0, 30.0, 1e3, 1e6]
@@ -133,23 +134,13 @@ def test_generator_advances_by_one_block_per_element() -> None:
     assert torch.mps.get_rng_state()[-8:].numpy().view("int64") == 30
 
 
-def layouts() -> dict[str, torch.Tensor]:
-    base = torch.arange(120.0, device="mps")
-    return {
-        "transposed": base.view(10, 12).t(),
-        "strided": base.view(5, 12, 2)[..., 1],
-        "offset": base[7:].as_strided((6, 5), (5, 1)),
-        "expanded": base[:6].view(6, 1).expand(6, 4),
-        "channels_last": base.view(1, 4, 5, 6).contiguous(memory_format=torch.channels_last),
-        "0-d": base[3],
-        "permuted": base.view(2, 3, 4, 5, 1).permute(4, 2, 0, 3, 1),
-    }
+LAYOUTS = oc.layouts(torch.arange(120.0, device="mps"))
 
 
-@pytest.mark.parametrize("name", layouts())
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts(name: str) -> None:
     """The numbers belong to logical positions: no stride changes them. One dispatch, contiguous results."""
-    rates = layouts()[name]
+    rates = LAYOUTS[name]
     expected = draw(rates.contiguous())
     mpsops.reset_counts()
     result = draw(rates)

@@ -67,6 +67,19 @@ def learnable(ao: Any, channel_len: int = -1, **options: Any) -> Any:
     return module.with_args(channel_len=channel_len, use_grad_scaling=True, **options)
 
 
+def learnable_weight(ao: Any, channels: int) -> Any:
+    return learnable(
+        ao,
+        channels,
+        observer=ao.MovingAveragePerChannelMinMaxObserver,
+        quant_min=-128,
+        quant_max=127,
+        dtype=torch.qint8,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+    )
+
+
 def learnable_qconfig(ao: Any) -> Any:
     return ao.QConfig(
         activation=learnable(
@@ -77,16 +90,7 @@ def learnable_qconfig(ao: Any) -> Any:
             dtype=torch.quint8,
             qscheme=torch.per_tensor_affine,
         ),
-        weight=learnable(
-            ao,
-            8,
-            observer=ao.MovingAveragePerChannelMinMaxObserver,
-            quant_min=-128,
-            quant_max=127,
-            dtype=torch.qint8,
-            qscheme=torch.per_channel_symmetric,
-            ch_axis=0,
-        ),
+        weight=learnable_weight(ao, channels=8),
     )
 
 
@@ -95,16 +99,7 @@ def learnable_model(ao: Any) -> nn.Module:
     # One number of channels for all weights: the last layer gets its own.
     weight = ao.QConfig(
         activation=model.qconfig.activation,
-        weight=learnable(
-            ao,
-            5,
-            observer=ao.MovingAveragePerChannelMinMaxObserver,
-            quant_min=-128,
-            quant_max=127,
-            dtype=torch.qint8,
-            qscheme=torch.per_channel_symmetric,
-            ch_axis=0,
-        ),
+        weight=learnable_weight(ao, channels=5),
     )
     model[1].linear.weight_fake_quant = weight.weight()
     return model

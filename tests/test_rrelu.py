@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from scipy import stats
 
 import mpsops
+import op_cases as oc
 
 aten = torch.ops.aten
 LOWER, UPPER = 0.125, 0.5
@@ -104,23 +105,13 @@ def test_another_device_s_generator() -> None:
         draw(-torch.ones(3, device="mps"), None, torch.Generator("cpu"))
 
 
-def layouts() -> dict[str, torch.Tensor]:
-    base = -torch.arange(1.0, 121.0, device="mps")
-    return {
-        "transposed": base.view(10, 12).t(),
-        "strided": base.view(5, 12, 2)[..., 1],
-        "offset": base[7:].as_strided((6, 5), (5, 1)),
-        "expanded": base[:6].view(6, 1).expand(6, 4),
-        "channels_last": base.view(1, 4, 5, 6).contiguous(memory_format=torch.channels_last),
-        "0-d": base[3],
-        "five dimensions": base.view(2, 3, 4, 5, 1).permute(4, 2, 0, 3, 1),
-    }
+LAYOUTS = oc.layouts(-torch.arange(1.0, 121.0, device="mps"))
 
 
-@pytest.mark.parametrize("name", layouts())
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts(name: str) -> None:
     """The numbers belong to logical positions: no stride of any operand changes them."""
-    input = layouts()[name]
+    input = LAYOUTS[name]
     expected_output, expected_noise = draw(input.contiguous())
     mpsops.reset_counts()
     output, noise = draw(input)
@@ -137,7 +128,7 @@ def test_layouts(name: str) -> None:
 
 @pytest.mark.op("aten::rrelu_with_noise_", "aten::rrelu_with_noise.out")
 def test_in_place_and_out() -> None:
-    for name, input in layouts().items():
+    for name, input in LAYOUTS.items():
         expected_output, expected_noise = draw(input)
         if name != "expanded":
             changed = input.clone()
