@@ -16,7 +16,7 @@ from mpsops import _startup
 from mpsops.cli import _output, app
 
 ON_LINUX = pytest.mark.skipif(mpsops._C.runtime != "sim", reason="a Mac has an MPS device")
-COMMANDS = ("doctor", "ops", "coverage", "info", "sources")
+COMMANDS = ("doctor", "ops", "coverage", "info", "sources", "compile")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import torch
 
 from mpsops.msl import CompileError, strict
 from mpsops.msl.flatten import flatten
-from mpsops.msl.strict import Finding, check, main
+from mpsops.msl.strict import RULES, VERSIONS, Finding, check, check_file
 
 ROOT = Path(__file__).parent.parent
 INCLUDE_DIRS = [ROOT, Path(torch.__file__).parent / "include"]
@@ -18,8 +18,8 @@ METAL_SOURCES = sorted((ROOT / "metal").glob("*.metal"))
 HEADER = "#include <metal_stdlib>\nusing namespace metal;\n"
 
 
-def found(source: str) -> list[Finding]:
-    return check(HEADER + source, "planted.metal")
+def found(source: str, version: str = "3.1") -> list[Finding]:
+    return check(HEADER + source, "planted.metal", version=version, ignore=())
 
 
 def kernel(body: str, before: str = "") -> str:
@@ -238,12 +238,12 @@ PAIRS = {
         ),
     ),
     "if constexpr": (
-        "c++14",
+        "c++17",
         "template <int N> int f() { if constexpr (N > 0) { return N; } return 0; } /*BAD*/\n",
         "template <int N> int f() { if (N > 0) { return N; } return 0; }\n",
     ),
     "structured binding": (
-        "c++14",
+        "c++17",
         kernel("Pair pair = params;\nauto [a, b] = pair; /*BAD*/"),
         kernel("Pair pair = params;\nfloat a = pair.a;"),
     ),
@@ -256,7 +256,7 @@ PAIRS = {
     "static local": (
         "static-local",
         "inline int next() { static int count = 0; return ++count; } /*BAD*/",
-        "inline int next() { static constant int kCount[] = {1}; return kCount[0]; }",
+        "constant constexpr int kCount[] = {1};\ninline int next() { return kCount[0]; }",
     ),
     "static local of a method": (
         "static-local",
@@ -279,7 +279,7 @@ PAIRS = {
         kernel("out[index] += T(0.5f);"),
     ),
     "bfloat to half": (
-        "compile",
+        "implicit-conversion",
         "inline half f(bfloat x) { half y = x; return y; } /*BAD*/",
         "inline half f(bfloat x) { half y = half(x); return y; }",
     ),
@@ -331,10 +331,197 @@ PAIRS = {
         "template <int N, enable_if_t<(N < 4), bool> = true>\n"
         "inline float first(thread float (&x)[N]) { return x[0]; }\n" + kernel("float own[2];\nfirst(own);"),
     ),
-    "unknown function": (
-        "unsupported",
+    "long double": (
+        "double",
+        "inline float f(float x) { long double y = x; return y; } /*BAD*/",
+        "inline float f(float x) { long y = x; return y; }",
+    ),
+    "long long": (
+        "long-long",
+        "inline long f(int x) { unsigned long long y = x; return y; } /*BAD*/",
+        "inline long f(int x) { unsigned long y = x; return y; }",
+    ),
+    "dynamic_cast": (
+        "restriction",
+        "struct A {}; struct B : A {};\n"
+        "inline thread B* f(thread A* a) { return dynamic_cast<thread B*>(a); } /*BAD*/",
+        "struct A {}; struct B : A {};\ninline thread A* f(thread B* b) { return static_cast<thread A*>(b); }",
+    ),
+    "typeid": (
+        "restriction",
+        "inline bool f(int x) { return typeid(x) == typeid(int); } /*BAD*/",
+        "template <class T> inline bool f(T) { return is_same_v<T, int>; }\ninline bool g() { return f(1); }",
+    ),
+    "thread_local": (
+        "restriction",
+        "inline int f() { thread_local int x; return x; } /*BAD*/",
+        "inline int f() { int x = 0; return x; }",
+    ),
+    "register": (
+        "restriction",
+        "inline int f(int y) { register int x = y; return x; } /*BAD*/",
+        "inline int f(int register_count) { return register_count; }",
+    ),
+    "asm": (
+        "restriction",
+        'inline void f() { asm volatile("nop"); } /*BAD*/',
+        'int f(int x) __asm("air.f");',
+    ),
+    "variadic function": (
+        "restriction",
+        "inline int f(int x, ...) { return x; } /*BAD*/",
+        "template <class... T> inline int f(int x, T...) { return x; }\ninline int g() { return f(1, 2.0f); }",
+    ),
+    "main": ("main", "inline int main() { return 0; } /*BAD*/", "inline int domain() { return 0; }"),
+    "initialiser at program scope": (
+        "constant-initializer",
+        "constant float kTable[2]; /*BAD*/",
+        "constant float kTable[2] = {1.0f, 2.0f};\nconstant int kSize [[function_constant(0)]];\n"
+        "constant int kTwice = 2 * kSize;\nconstant bool kHas = is_function_constant_defined(kSize);",
+    ),
+    "initialiser that is not constant": (
+        "constant-initializer",
+        "inline float one() { return 1.0f; }\nconstant float kOne = one(); /*BAD*/",
+        "constexpr float one() { return 1.0f; }\nconstant float kOne = one();",
+    ),
+    "built-in at program scope": (
+        "program-scope",
+        "uint2 position; /*BAD*/\ninline uint f() { return 0; }",
+        "uint2 position [[thread_position_in_grid]];\ninline uint f() { return position.x; }",
+    ),
+    "conversion of a vector": (
+        "implicit-conversion",
+        "inline float4 f(int4 i) { float4 x = i; return x; } /*BAD*/",
+        "inline float4 f(int4 i) { float4 x = float4(i); return x; }\ninline float4 g(float x) { return x; }",
+    ),
+    "vectors of two types": (
+        "implicit-conversion",
+        "inline float4 f(float4 x, half4 y) { return x + y; } /*BAD*/",
+        "inline float4 f(float4 x, half4 y) { return x + float4(y) + (float4)y; }\n"
+        "inline half4 g(half4 x, float y) { return x * y + 2.0f; }",
+    ),
+    "vector to scalar": (
+        "implicit-conversion",
+        "inline float f(float4 x) { return x; } /*BAD*/",
+        "inline float f(float4 x) { return x[0]; }",
+    ),
+    "bfloat and half": (
+        "implicit-conversion",
+        "inline half f(half a, bfloat b) { return a + b; } /*BAD*/",
+        "inline half f(half a, bfloat b) { return half(a + float(b)); }",
+    ),
+    "narrowing": (
+        "narrowing",
+        "struct Pair { half a; uchar b; };\ninline Pair f(float a, int b) { return Pair{half(a), b}; } /*BAD*/",
+        "struct Pair { half a; uchar b; };\n"
+        "inline Pair f(float a, int b) { return Pair{half(a), uchar(b)}; }\ninline half g() { return half{0.5f}; }",
+    ),
+    "vector as condition": (
+        "vector-condition",
+        "inline float f(bool4 x) { if (x) { return 1.0f; } return 0.0f; } /*BAD*/",
+        "inline float f(bool4 x) { if (any(x)) { return 1.0f; } return 0.0f; }",
+    ),
+    "vector as condition of ?:": (
+        "vector-condition",
+        "inline int4 f(int4 x, int4 y) { return x ? x : y; } /*BAD*/",
+        "inline int4 f(int4 x, int4 y) { return select(y, x, x != 0); }\n"
+        "inline int4 g(int4 x, int4 y) { return x[0] ? x : y; }",
+    ),
+    "buffer index used twice": (
+        "buffers",
+        "kernel void k(device float* p [[buffer(1)]], device float* q [[buffer(1)]]) { *p = *q; } /*BAD*/",
+        "constant bool kHas [[function_constant(0)]];\n"
+        "kernel void k(device float* p [[buffer(1)]], device float* q [[buffer(1), function_constant(kHas)]],\n"
+        "              threadgroup float* r [[threadgroup(1)]]) { *p = 0; }",
+    ),
+    "buffer by value": (
+        "kernel-argument",
+        "kernel void k(device float* p [[buffer(0)]], float x [[buffer(1)]]) { *p = x; } /*BAD*/",
+        "kernel void k(device float* p [[buffer(0)]], constant float& x [[buffer(1)]]) { *p = x; }",
+    ),
+    "type of a built-in": (
+        "kernel-argument",
+        "kernel void k(device float* p, int i [[thread_position_in_grid]]) { p[i] = 0.0f; } /*BAD*/",
+        "kernel void k(device float* p, ushort3 i [[thread_position_in_grid]]) { p[i.x] = 0.0f; }",
+    ),
+    "kernel that calls a kernel": (
+        "kernel-call",
+        "kernel void a(device float* p [[buffer(0)]]) { *p = 0.0f; }\n"
+        "[[kernel, max_total_threads_per_threadgroup(64)]] void b(device float* p [[buffer(0)]]) { a(p); } /*BAD*/",
+        "inline void fill(device float* p) { *p = 0.0f; }\n"
+        "kernel void a(device float* p [[buffer(0)]]) { fill(p); }\n"
+        "[[kernel]] void b(device float* p [[buffer(0)]]) { fill(p); }",
+    ),
+    "threads of a group": (
+        "max-threads",
+        "[[max_total_threads_per_threadgroup(2048)]] kernel void k(device float* p) { *p = 0.0f; } /*BAD*/",
+        "[[max_total_threads_per_threadgroup(1024)]] kernel void k(device float* p) { *p = 0.0f; }",
+    ),
+    "attribute of a function": (
+        "attribute",
+        "[[max_threads(64)]] kernel void k(device float* p [[buffer(0)]]) { *p = 0.0f; } /*BAD*/",
+        "[[clang::always_inline]] inline float f([[maybe_unused]] float x) { return 0.0f; }",
+    ),
+    "device variable of a function": (
+        "address-space",
+        "kernel void k(device float* p [[buffer(0)]]) { device float x; x = *p; } /*BAD*/",
+        "kernel void k(device float* p [[buffer(0)]]) { threadgroup float x = 0.0f; x = *p; }",
+    ),
+    "conversion operator of a device object": (
+        "address-space",
+        "struct F { uchar x; operator float() const { return x; } };\n"
+        "inline float f(device F* p) { float x = *p; return x; } /*BAD*/",
+        "struct F { uchar x; operator float() const { return x; } };\n"
+        "template <class T> inline T convert(F f) { return T(f); }\n"
+        "inline float f(device F* p) { F own = *p; return own + convert<float>(own); }",
+    ),
+    "threadgroup variable of a function": (
+        "threadgroup-variable",
+        "inline float f(float x) { threadgroup float y[2]; y[0] = x; return y[0]; } /*BAD*/",
+        "inline float f(float x, threadgroup float* y) { y[0] = x; return y[0]; }\n"
+        "[[kernel, max_total_threads_per_threadgroup(64)]] void k(device float* p [[buffer(0)]]) {\n"
+        "  if (*p > 0.0f) { threadgroup float y[2]; *p = f(*p, y); }\n}",
+    ),
+    "function of C": (
+        "not-in-metal",
+        kernel("out[0] = T(expf(1.0f)); /*BAD*/"),
+        kernel("out[0] = T(precise::exp(1.0f));"),
+    ),
+    "namespace of C++": (
+        "not-in-metal",
+        kernel("out[0] = T(std::fmin(1.0f, 2.0f)); /*BAD*/"),
+        kernel("out[0] = T(metal::fmin(1.0f, 2.0f));"),
+    ),
+    "printf": (
+        "not-in-metal",
+        'inline void f() { printf("x"); } /*BAD*/',
+        "inline void f() { assert(true); }",
+    ),
+    "CUDA": (
+        "not-in-metal",
+        kernel("__syncthreads(); /*BAD*/"),
+        kernel("threadgroup_barrier(mem_flags::mem_threadgroup);"),
+    ),
+    "function that Metal lacks": (
+        "not-in-metal",
         kernel("out[0] = T(metal::erf(1.0f)); /*BAD*/"),
         kernel("out[0] = T(metal::exp(1.0f));"),
+    ),
+    "unknown function": (
+        "unknown-name",
+        kernel("out[0] = T(metal::exponential(1.0f)); /*BAD*/"),
+        kernel("out[0] = T(metal::exp(1.0f));"),
+    ),
+    "header of C++": ("include", "#include <cmath> /*BAD*/", "#include <metal_math>"),
+    "texture": (
+        "out-of-scope",
+        "inline float f(texture2d<float> t) { return 0.0f; } /*BAD*/",
+        "inline float f(float texture) { return texture; }",
+    ),
+    "newer function": (
+        "version",
+        "inline void f() { atomic_thread_fence(mem_flags::mem_device, memory_order_relaxed); } /*BAD*/",
+        "inline void atomic_thread_fence(int) {}\ninline void f() { atomic_thread_fence(1); }",
     ),
 }
 
@@ -355,7 +542,7 @@ def test_its_clean_twin_passes(name: str) -> None:
 @pytest.mark.parametrize("source", METAL_SOURCES, ids=lambda path: path.stem)
 def test_every_kernel_family_passes(source: Path, defines: tuple[str, ...]) -> None:
     text = flatten(source, INCLUDE_DIRS).text
-    assert check(text, f"metal/{source.name}", defines=defines) == []
+    assert check(text, f"metal/{source.name}", defines=defines, ignore=()) == []
 
 
 @pytest.mark.parametrize("source", METAL_SOURCES, ids=lambda path: path.stem)
@@ -378,21 +565,100 @@ def test_messages_speak_metal() -> None:
     assert [f.message for f in findings] == [
         "cannot initialize a variable of type 'const device Pair *' with an rvalue of type 'constant Pair *'"
     ]
-    assert findings[0].where == "4"
+    assert (findings[0].section.number, findings[0].section.title) == ("4", "Address Spaces")
 
 
-def test_the_command_names_file_line_and_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        ("inline float f(device float* a, float* b) { return *b; }", "b) {"),
+        ("inline half f(half a, bfloat b) { return a + b; }", "b; }"),
+        ("inline float f(float x) { double y = x; return y; }", "double"),
+        ("kernel void k(constant float& x [[buffer(0)]], device float* p [[buffer(31)]]) { *p = x; }", "31"),
+        ("inline float f(float x) { return exp(x) + expf(x); }", "expf"),
+    ],
+)
+def test_columns_are_those_of_the_source(line: str, at: str) -> None:
+    assert [f.column for f in found(line)] == [line.index(at) + 1]
+
+
+def test_what_a_macro_says_has_a_line_and_no_column() -> None:
+    findings = found("#define F(name) inline float name(float* p) { return *p; }\nF(f)")
+    assert [(f.line, f.column, f.rule) for f in findings] == [(4, 0, "address-space")]
+
+
+def test_a_file_is_checked_with_those_that_it_includes(tmp_path: Path) -> None:
     (tmp_path / "common").mkdir()
-    (tmp_path / "common" / "bad.h").write_text("#pragma once\ninline float f(float* p) { return *p; }\n")
+    bad = tmp_path / "common" / "bad.h"
+    bad.write_text("#pragma once\ninline float f(float* p) { return *p; }\n")
     source = tmp_path / "k.metal"
     source.write_text(HEADER + '#include "common/bad.h"\n')
-    assert main(["-I", str(tmp_path), str(source)]) == 1
-    assert capsys.readouterr().out == (
-        "common/bad.h:2: address-space: pointer 'p' must have an explicit address space\n"
+    assert [(f.file, f.line, f.column, f.rule) for f in check_file(source)] == [
+        (str(bad), 2, 23, "address-space")
+    ]
+    source.write_text(HEADER + '#ifdef BAD\n#include "bad.h"\n#include "none.h"\n#endif\n')
+    assert check_file(source, include=[tmp_path / "common"]) == []
+    findings = check_file(source, include=[tmp_path / "common"], defines=["BAD=1"])
+    assert [(f.file, f.line, f.rule) for f in findings] == [(str(source), 5, "include")]
+
+
+def test_a_folder_with_a_file_called_as_ours_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mpsops_support.h").write_text("#error\n")
+    monkeypatch.chdir(tmp_path)
+    assert found("inline float f(float x) { return x; }") == []
+
+
+def test_versions() -> None:
+    source = (
+        "#if __METAL_VERSION__ < 310\ninline int f() { return bfloat(1.0f); }\n#endif\n"
+        "inline int g(int x) { auto h = [](int y) { return y; }; return h(x); }\n"
+        "inline int i(int x) { if constexpr (true) { return x; } return 0; }"
     )
-    source.write_text(HEADER + '#ifdef BAD\n#include "common/bad.h"\n#endif\n')
-    assert main(["-I", str(tmp_path), str(source)]) == 0
-    assert main(["-I", str(tmp_path), "-D", "BAD", str(source)]) == 1
+    rules = {version: {f.rule for f in found(source, version)} for version in VERSIONS}
+    assert rules == {
+        "2.3": {"version", "lambda", "c++17"},
+        "2.4": {"version", "lambda", "c++17"},
+        "3.0": {"version", "lambda", "c++17"},
+        "3.1": {"lambda", "c++17"},
+        "3.2": {"c++17"},
+        "4.0": set(),
+    }
+    fence = PAIRS["newer function"][1]
+    assert [f.message for f in found(fence)] == ["'atomic_thread_fence' needs Metal 3.2, got 3.1"]
+    assert found(fence, "3.2") == []
+
+
+def test_a_name_of_the_source_is_not_newer_metal() -> None:
+    source = "struct tensor { float x; };\ninline float nextafter(float x) { return x; }\n"
+    assert found(source + "inline float f(tensor t) { return nextafter(t.x); }", "3.0") == []
+    assert [f.rule for f in found("inline float f(float x) { return metal::nextafter(x, x); }", "3.0")] == [
+        "version"
+    ]
+
+
+def test_coherent_buffers_are_newer() -> None:
+    source = (
+        "kernel void k(volatile coherent(device) device uint* p [[buffer(0)]], coherent device uint* q) {\n"
+        "  uint coherent = p[0];\n  q[0] = coherent;\n}"
+    )
+    assert [(f.line, f.rule) for f in found(source)] == [(3, "version"), (3, "version")]
+    assert found(source, "3.2") == []
+
+
+def test_pedantic_rules_are_off_by_default() -> None:
+    source = HEADER + "inline int f(int x) { if constexpr (true) { return x; } return 0; }"
+    assert check(source, "k.metal") == []
+    assert [f.rule for f in check(source, "k.metal", ignore=())] == ["c++17"]
+
+
+def test_every_rule_has_a_planted_bug() -> None:
+    assert {rule for rule, _, _ in PAIRS.values()} | {"compile", "forward-progress"} == set(RULES)
+
+
+def test_what_is_not_c_plus_plus_is_said_by_clang() -> None:
+    assert [f.rule for f in found("inline float f(float x) { return x }")] == ["compile"]
 
 
 def test_a_clang_that_does_not_run_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,8 +668,8 @@ def test_a_clang_that_does_not_run_is_no_pass(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_missing_header_is_a_finding() -> None:
-    findings = found("#include <metal_raytracing>\n")
-    assert [(f.line, f.rule) for f in findings] == [(3, "unsupported")]
+    findings = found("#include <metal_nothing>\n")
+    assert [(f.line, f.rule) for f in findings] == [(3, "include")]
 
 
 def test_it_runs_without_torch() -> None:

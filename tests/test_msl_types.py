@@ -20,7 +20,7 @@ kernel void constructors(device float* o) {
   bfloat2 g = bfloat2(1.00390625, 3);
   packed_float3 p = packed_float3(b);
   float values[] = {b.z, c.x, c.w, d.x, d.w, e.z, float(h.y), float(n.x), float(n.y), float(u.x), f.x, f.y,
-                    float(g.x), p[2], p.data[0], float(sizeof(p)), float(sizeof(b)), float(sizeof(half3))};
+                    float(g.x), p[2], p.x, float(sizeof(p)), float(sizeof(b)), float(sizeof(half3))};
   for (uint i = 0; i < 18; ++i) o[i] = values[i];
 }
 template <typename T>

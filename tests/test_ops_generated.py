@@ -347,6 +347,22 @@ def test_schedules(case: oc.Case) -> None:
                 torch.testing.assert_close(other, each[0], rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.skipif(mpsops._C.runtime != "sim", reason="only the simulator sees each access")
+@by_case(oc.one_dtype)
+def test_races(case: oc.Case) -> None:
+    """No two threads access the same memory without a barrier between them, unless both do so atomically.
+
+    Several may store the same value, as in multilabel_margin_loss, where targets repeat.
+    """
+    from mpsops import simulator
+
+    with simulator.checked(races="unequal"):
+        for sample in case.samples(requires_grad=case.info.supports_autograd):
+            outputs = oc.call(case.info, oc.to_device(sample))
+            if tracked := [o for o in outputs if o.requires_grad]:
+                sum(o.sum() for o in tracked).backward()
+
+
 @by_case(oc.one_dtype)
 def test_dispatches(case: oc.Case) -> None:
     """No call launches more kernels than its registration says."""

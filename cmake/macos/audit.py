@@ -125,7 +125,8 @@ def check_files(archive: zipfile.ZipFile, tag: Tag, minors: list[str]) -> Iterat
     for name in names:
         if name.startswith(("mpsops/kernels/", "mpsops/msl/include/")):
             yield f"must have nothing that only Linux uses, got {name}"
-        if not name.startswith(("mpsops/", "mpsops-")) or name.endswith((".pyc", ".cpp", ".o")):
+        ours = name.startswith(("mpsops/", "mpsops_autoload/", "mpsops-"))
+        if not ours or name.endswith((".pyc", ".cpp", ".o")):
             yield f"must hold the package alone, got {name}"
     (wheel,) = (name for name in names if name.endswith(".dist-info/WHEEL"))
     python = "cp" + tag.python.replace(".", "")

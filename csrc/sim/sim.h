@@ -20,6 +20,9 @@ Allocation find_allocation(const void* device_pointer);
 // Throws if the guard bytes behind the allocation were overwritten.
 void check_guard(const Allocation& allocation);
 
+// device/reported_errors.cpp. Where kernels leave their own errors, a c10::metal::ErrorMessages.
+Allocation error_buffer();
+
 void bind_device(pybind11::module_& m);  // device/bindings.cpp
 void bind_exec(pybind11::module_& m);    // exec/bindings.cpp
 

@@ -10,7 +10,10 @@ error. mpsops' Metal kernels run on it, compiled for the CPU.
     >>> torch.ones(2, device="mps") + 1
     tensor([2., 2.], device='mps:0')
 
-``MPSOPS_SIMULATOR=1`` in the environment does the same when ``mpsops`` is imported.
+``MPSOPS_SIMULATOR=1`` in the environment does the same when ``torch`` is imported, also for programs that
+never mention mpsops; ``pytest -p mpsops.simulator`` does it for tests.
+
+PYTEST_DONT_REWRITE: imported before pytest knows of it.
 """
 
 import atexit
@@ -18,7 +21,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -38,8 +41,12 @@ __all__ = [
     "schedule",
     "stand_in_calls",
     "stand_in_count",
+    "time_limit",
     "without_execution",
 ]
+
+# `pytest -p mpsops.simulator`
+pytest_plugins = ["mpsops._pytest_plugin"]
 
 _installed = False
 
@@ -115,17 +122,50 @@ def schedule(order: str) -> Iterator[None]:
 
 
 @contextmanager
-def checked(on: bool = True) -> Iterator[None]:
+def checked(on: bool = True, *, races: bool | Literal["unequal"] = False) -> Iterator[None]:
     """Check every memory access of kernels inside a ``with`` block; ``MPSOPS_SIM_CHECK=1`` does so always.
 
-    An access outside the buffers of the kernel raises ``RuntimeError`` with kernel, thread and buffer.
+    What a kernel does wrong raises ``RuntimeError`` with kernel, thread, threadgroup and source line; each
+    kind of mistake is in docs/diagnostics.md.
+
+    Args:
+        on: whether to check.
+        races: find data races, too, of threads of one threadgroup and of different ones. With
+            ``"unequal"``, two stores of the same value are none. Threadgroups then run one after another,
+            slowly. ``MPSOPS_SIM_RACES=1`` or ``unequal`` does so always.
     """
-    before = _C.simulator_checked()
+    if races and not on:
+        raise ValueError("mpsops.simulator.checked: races must be False where on is False")
+    before = _C.simulator_checked(), _C.simulator_races()
     _C.simulator_set_checked(on)
+    _C.simulator_set_races(races if isinstance(races, str) else str(int(races)))
     try:
         yield
     finally:
-        _C.simulator_set_checked(before)
+        _C.simulator_set_checked(before[0])
+        _C.simulator_set_races(before[1])
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Set after how long a kernel is taken to hang, inside a ``with`` block.
+
+    ``MPSOPS_SIM_TIMEOUT`` does so always.
+
+    A thread of a kernel without barriers, or a threadgroup of another, that takes longer raises
+    ``RuntimeError``. In kernels that are not checked and have no barriers, some threadgroups count as one.
+
+    Args:
+        seconds: of processor time; 0 for no limit; ``None`` for 60 in checked kernels and no limit in others.
+    """
+    if seconds is not None and not seconds >= 0:
+        raise ValueError(f"mpsops.simulator.time_limit: seconds must be 0 or more, got {seconds}")
+    before = _C.simulator_time_limit()
+    _C.simulator_set_time_limit(seconds)
+    try:
+        yield
+    finally:
+        _C.simulator_set_time_limit(before)
 
 
 @contextmanager
@@ -168,6 +208,8 @@ def host_address(tensor: torch.Tensor) -> int:
 
 def _complete_torch() -> None:
     """What a PyTorch built without MPS lacks in Python, and what it remembers of having no MPS."""
+    from ._shader import MetalKernel, ShaderLibrary, refuse_metallib
+
     names = {
         "_has_mps": True,
         "_mps_get_name": lambda: "mpsops simulator",
@@ -177,6 +219,11 @@ def _complete_torch() -> None:
         "_mps_isCapturing": lambda: False,
         "_mps_startCapture": _no_capture,
         "_mps_stopCapture": _no_capture,
+        "_mps_compileShader": ShaderLibrary,
+        "_mps_loadMetalllib": refuse_metallib,
+        "_mps_loadMetallibFromPath": refuse_metallib,
+        "_mps_ShaderLibrary": ShaderLibrary,
+        "_mps_MetalKernel": MetalKernel,
     }
     for name, value in names.items():
         setattr(torch._C, name, value)

@@ -2,30 +2,15 @@
 #include <torch/csrc/DynamicTypes.h>
 #include <torch/csrc/Exceptions.h>
 
-#include <stdexcept>
-
 #include "csrc/sim/device/allocator.h"
 #include "csrc/sim/device/counters.h"
 #include "csrc/sim/device/fallback.h"
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/memory.h"
+#include "csrc/sim/plain_errors.h"
 #include "csrc/sim/sim.h"
 
 namespace mpsops::sim {
-
-namespace {
-
-// Errors of ours reach Python without torch's C++ stack in their text.
-template <class Function>
-auto plain_errors(const Function& function) {
-  try {
-    return function();
-  } catch (const c10::Error& error) {
-    throw std::runtime_error(error.what_without_backtrace());
-  }
-}
-
-}  // namespace
 
 void bind_device(pybind11::module_& m) {
   auto device = m.def_submodule("device");

@@ -6,17 +6,21 @@
 
 #include "csrc/mps/host_alias.h"
 #include "csrc/sim/device/install.h"
+#include "csrc/sim/device/memory.h"
 
 namespace mpsops::sim {
 
 namespace {
 
-at::Tensor& copy_(at::Tensor& self, const at::Tensor& src, bool /*non_blocking*/) {
+at::Tensor& copy_(at::Tensor& self, const at::Tensor& src, bool non_blocking) {
   const at::AutoDispatchBelowADInplaceOrView below;
   if (src._is_zerotensor()) {
     return self.zero_();
   }
   Aliases aliases;
+  if (self.is_cpu() && !non_blocking) {
+    throw_device_errors();
+  }
   auto to = aliases.to_cpu(self);
   to.copy_(aliases.to_cpu(src));
   return self;
@@ -36,6 +40,7 @@ at::Tensor copy_from_and_resize(const at::Tensor& self, const at::Tensor& dst) {
 
 at::Scalar local_scalar_dense(const at::Tensor& self) {
   const at::AutoDispatchBelowADInplaceOrView below;
+  throw_device_errors();
   Aliases aliases;
   return at::native::_local_scalar_dense_cpu(aliases.to_cpu(self));
 }

@@ -9,6 +9,7 @@
 #include "csrc/sim/device/event.h"
 #include "csrc/sim/device/install.h"
 #include "csrc/sim/device/memory.h"
+#include "csrc/sim/device/signposts.h"
 
 namespace at {
 
@@ -61,7 +62,7 @@ struct MPSHooks final : MPSHooksInterface {
   bool isPinnedPtr(const void* data) const override { return mps::isMPSPinnedPtr(data); }
   Allocator* getPinnedMemoryAllocator() const override { return c10::GetCPUAllocator(); }
 
-  void deviceSynchronize() const override { sim::throw_memory_errors(); }
+  void deviceSynchronize() const override { sim::throw_device_errors(); }
   void commitStream() const override {}
   void* getCommandBuffer() const override {
     TORCH_CHECK(false, "mpsops.simulator: there is no Metal command buffer");
@@ -69,12 +70,10 @@ struct MPSHooks final : MPSHooksInterface {
   void* getDispatchQueue() const override {
     TORCH_CHECK(false, "mpsops.simulator: there is no Metal dispatch queue");
   }
-  void profilerStartTrace(const std::string& /*mode*/, bool /*wait*/) const override {
-    TORCH_CHECK(false, "mpsops.simulator: OS signposts exist on macOS only");
+  void profilerStartTrace(const std::string& mode, bool /*wait*/) const override {
+    sim::start_signposts(mode);
   }
-  void profilerStopTrace() const override {
-    TORCH_CHECK(false, "mpsops.simulator: OS signposts exist on macOS only");
-  }
+  void profilerStopTrace() const override { sim::stop_signposts(); }
 
   uint32_t acquireEvent(bool enable_timing) const override {
     return sim::acquire_event(enable_timing);
@@ -82,7 +81,7 @@ struct MPSHooks final : MPSHooksInterface {
   void releaseEvent(uint32_t event_id) const override { sim::release_event(event_id); }
   void recordEvent(uint32_t event_id) const override { sim::record_event(event_id); }
   void waitForEvent(uint32_t /*event_id*/) const override {}
-  void synchronizeEvent(uint32_t /*event_id*/) const override { sim::throw_memory_errors(); }
+  void synchronizeEvent(uint32_t /*event_id*/) const override { sim::throw_device_errors(); }
   bool queryEvent(uint32_t event_id) const override { return sim::query_event(event_id); }
   double elapsedTimeOfEvents(uint32_t start, uint32_t end) const override {
     return sim::elapsed_milliseconds(start, end);

@@ -14,6 +14,7 @@ void install() {
   install_hooks();
   c10::SetAllocator(c10::kMPS, &allocator());
   install_guard();
+  install_host_allocator();
   // Never destroyed: tensors outlive the interpreter.
   const auto library = [](c10::DispatchKey key) {
     return new torch::Library(torch::Library::IMPL, "aten", key, __FILE__, __LINE__);

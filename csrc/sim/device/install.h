@@ -8,6 +8,7 @@ class Library;
 namespace mpsops::sim {
 
 void install_guard();
+void install_host_allocator();
 void install_hooks();  // throws if torch already looked for them
 void register_factories(torch::Library& aten);
 void register_copies(torch::Library& aten);

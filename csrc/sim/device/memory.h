@@ -38,6 +38,9 @@ void reset_memory_totals();
 // command buffer: at the next synchronisation.
 void throw_memory_errors();
 
+// Those, and what kernels reported themselves: wherever the host waits for the device.
+void throw_device_errors();
+
 // True for addresses of the device's reservation, live or not.
 bool is_device_pointer(const void* pointer);
 std::byte* host_address(const void* device_pointer);

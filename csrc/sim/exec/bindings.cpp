@@ -1,4 +1,5 @@
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/from_blob.h>
 #include <torch/csrc/utils/pybind.h>
 
 #include <deque>
@@ -6,6 +7,7 @@
 #include "csrc/sim/exec/encode.h"
 #include "csrc/sim/exec/library.h"
 #include "csrc/sim/exec/settings.h"
+#include "csrc/sim/plain_errors.h"
 #include "csrc/sim/sim.h"
 
 namespace py = pybind11;
@@ -21,7 +23,34 @@ Size size_from(const std::vector<uint32_t>& values) {
   return {values[0], values.size() > 1 ? values[1] : 1, values.size() > 2 ? values[2] : 1};
 }
 
-// Arguments: a tensor, None, bytes, or an int for that many bytes of threadgroup memory.
+struct ErrorBuffer {};
+
+// On the host: kernels need not know, and nothing else may find it among the device's memory.
+at::Tensor error_tensor() {
+  const Allocation buffer = error_buffer();
+  return at::from_blob(buffer.host, {static_cast<int64_t>(buffer.size)}, at::kByte);
+}
+
+// The addresses of tensors, as a kernel sees them; each lives in device memory or nowhere.
+std::string addresses(const py::list& tensors, unsigned buffer, std::vector<Indirect>& indirect) {
+  std::string bytes;
+  unsigned position = 0;
+  for (const auto& item : tensors) {
+    const auto tensor = item.cast<at::Tensor>();
+    const auto* pointer = static_cast<const std::byte*>(tensor.const_data_ptr());
+    const std::byte* address = nullptr;
+    if (pointer != nullptr) {
+      const Allocation allocation = find_allocation(pointer);
+      address = allocation.host + (pointer - static_cast<const std::byte*>(allocation.device));
+    }
+    bytes.append(reinterpret_cast<const char*>(&address), sizeof(address));
+    indirect.push_back({buffer, position++, tensor});
+  }
+  return bytes;
+}
+
+// Arguments: a tensor, None, bytes, a list of tensors for their addresses, the error buffer, or an
+// int for that many bytes of threadgroup memory.
 void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string& name,
                 const py::sequence& arguments, const std::string& unit,
                 const std::vector<uint32_t>& count, const std::vector<uint32_t>& group) {
@@ -41,18 +70,25 @@ void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string
   }
   const uint64_t threads = uint64_t{grid.group.x} * grid.group.y * grid.group.z;
   if (threads > kernel.max_total_threads_per_threadgroup()) {
-    throw py::value_error("mpsops: kernel " + name +
-                          ": a threadgroup must have at most 1024 threads, got " +
-                          std::to_string(threads));
+    throw py::value_error("mpsops: kernel " + name + ": a threadgroup must have at most " +
+                          std::to_string(kernel.max_total_threads_per_threadgroup()) +
+                          " threads, got " + std::to_string(threads));
   }
   Dispatch dispatch{&kernel, grid, {}};
   std::deque<at::Tensor> tensors;
   std::deque<std::string> values;
+  std::vector<Indirect> indirect;
   for (const auto& item : arguments) {
     if (item.is_none()) {
       dispatch.arguments.push_back({Argument::Kind::kNone});
-    } else if (py::isinstance<py::bytes>(item)) {
-      const auto& value = values.emplace_back(item.cast<std::string>());
+    } else if (py::isinstance<ErrorBuffer>(item)) {
+      dispatch.arguments.push_back(detail::make_argument(tensors.emplace_back(error_tensor())));
+    } else if (py::isinstance<py::bytes>(item) || py::isinstance<py::list>(item)) {
+      const auto& value = values.emplace_back(
+          py::isinstance<py::bytes>(item)
+              ? item.cast<std::string>()
+              : addresses(item.cast<py::list>(), static_cast<unsigned>(dispatch.arguments.size()),
+                          indirect));
       if (value.size() > 4096) {
         throw py::value_error("mpsops: bytes must be at most 4096, got " +
                               std::to_string(value.size()));
@@ -69,7 +105,7 @@ void run_kernel(const std::shared_ptr<KernelLibrary>& library, const std::string
     }
   }
   const py::gil_scoped_release release;
-  execute(dispatch, true);
+  plain_errors([&] { execute(dispatch, true, indirect); });
 }
 
 py::dict describe(const KernelLibrary& library, const std::string& name) {
@@ -79,7 +115,7 @@ py::dict describe(const KernelLibrary& library, const std::string& name) {
   for (unsigned i = 0; i < row->parameter_count; ++i) {
     const auto& p = row->parameters[i];
     py::dict entry;
-    const char* kinds[] = {"buffer", "threadgroup", "builtin"};
+    const char* kinds[] = {"buffer", "threadgroup", "builtin", "absent"};
     entry["name"] = p.name;
     entry["kind"] = kinds[p.kind];
     entry["index"] = p.index;
@@ -90,6 +126,9 @@ py::dict describe(const KernelLibrary& library, const std::string& name) {
   py::dict result;
   result["name"] = row->name;
   result["fibers"] = row->fibers;
+  const SimKernel kernel(name, {&library, row}, {&library, row});
+  result["max_total_threads_per_threadgroup"] = kernel.max_total_threads_per_threadgroup();
+  result["static_threadgroup_memory_length"] = kernel.static_threadgroup_memory_length();
   result["parameters"] = parameters;
   return result;
 }
@@ -107,15 +146,24 @@ void bind_exec(py::module_& m) {
   });
   m.def("simulator_checked", &checked);
   m.def("simulator_set_checked", &set_checked);
+  m.def("simulator_races", [] { return to_string(race_check()); });
+  m.def("simulator_set_races", [](const std::string& text) {
+    try {
+      set_race_check(parse_race_check(text));
+    } catch (const c10::ValueError& error) {
+      throw py::value_error(error.what_without_backtrace());
+    }
+  });
+  m.def("simulator_time_limit", &chosen_time_limit);
+  m.def("simulator_set_time_limit", &set_time_limit);
   m.def("simulator_set_executing", &set_executing);
   m.def("simulator_dispatches", [] { return counts().dispatches; });
   m.def("simulator_encodes", [] { return counts().encodes; });
   m.def("simulator_reset_counts", &reset_counts);
+  py::class_<ErrorBuffer>(m, "ErrorBuffer").def(py::init<>());
   py::class_<KernelLibrary, std::shared_ptr<KernelLibrary>>(m, "KernelLibrary")
       .def(py::init([](const std::string& path) {
-        // Kept for ever: the code stays mapped.
-        static auto* kept = new std::deque<std::shared_ptr<KernelLibrary>>();
-        return kept->emplace_back(std::make_shared<KernelLibrary>(path));
+        return plain_errors([&] { return shared_library(path); });
       }))
       .def("names", &KernelLibrary::names)
       .def("describe", &describe)

@@ -44,6 +44,16 @@ unsigned count_parameters(const mpsops_msl::KernelRow& row, Parameter::Kind kind
   return count;
 }
 
+void check_kernel(const mpsops_msl::KernelRow& row, const Size& group) {
+  TORCH_CHECK(row.missing_constants == nullptr, "mpsops: kernel ", row.name,
+              " needs values of function constants: ", row.missing_constants);
+  const auto& required = row.limits.required;
+  TORCH_CHECK(
+      required.x == 0 || (group.x == required.x && group.y == required.y && group.z == required.z),
+      "mpsops: kernel ", row.name, ": threadgroup must have ", required.x, " x ", required.y, " x ",
+      required.z, " threads, got ", group.x, " x ", group.y, " x ", group.z);
+}
+
 Allocation allocation_of(const at::Tensor& tensor, const void* pointer, bool on_host) {
   if (on_host && tensor.is_cpu()) {
     const auto& storage = tensor.storage();
@@ -65,12 +75,11 @@ size_t span(const at::Tensor& tensor) {
   return (last + 1) * tensor.element_size();
 }
 
-void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tensor, bool on_host,
-                 std::vector<Allocation>& allocations) {
+Binding bind_tensor(const Parameter* parameter, const at::Tensor& tensor, bool on_host,
+                    std::vector<Allocation>& allocations) {
   const void* pointer = tensor.const_data_ptr();
   if (pointer == nullptr) {
-    work.bindings.push_back({parameter});
-    return;
+    return {parameter};
   }
   const Allocation allocation = allocation_of(tensor, pointer, on_host);
   auto* address = allocation.host + (static_cast<const std::byte*>(pointer) -
@@ -83,12 +92,25 @@ void bind_tensor(Work& work, const Parameter* parameter, const at::Tensor& tenso
     binding.store_begin = std::max(binding.begin, reinterpret_cast<std::byte*>(begin));
     binding.store_end = std::min(binding.end, reinterpret_cast<std::byte*>(end));
   }
-  work.bindings.push_back(binding);
-  work.launch.buffers[parameter->index] = address;
   if (!(on_host && tensor.is_cpu())) {
     allocations.push_back(allocation);
   }
+  return binding;
 }
+
+// What a pointer in a struct leads to, as a parameter with a name of its own.
+struct Pointee {
+  std::string name;
+  Parameter parameter;
+
+  Pointee(const Parameter& pointers, const Indirect& indirect)
+      : name(std::string(pointers.name) + "[" + std::to_string(indirect.position) + "]"),
+        parameter{pointers} {
+    parameter.read_only = false;
+    parameter.element_size = static_cast<unsigned>(indirect.tensor.element_size());
+    parameter.name = name.c_str();
+  }
+};
 
 }  // namespace
 
@@ -101,13 +123,17 @@ void reset_counts() {
   dispatch_count = 0;
 }
 
-void execute(const Dispatch& dispatch, bool on_host) {
+void execute(const Dispatch& dispatch, bool on_host, c10::ArrayRef<Indirect> indirect) {
   dispatch_count.fetch_add(1, std::memory_order_relaxed);
   const bool check = checked();
   Work work;
   work.code = static_cast<const SimKernel*>(dispatch.kernel)->code(check);
   work.schedule = schedule();
+  const bool code_checks = work.code.library->table().checked;
+  work.races = code_checks ? race_check() : RaceCheck::kOff;
+  work.time_limit = time_limit(code_checks);
   const auto& row = *work.code.row;
+  check_kernel(row, dispatch.grid.group);
   set_launch_grid(work.launch, dispatch.grid);
   std::deque<Bytes> bytes;
   std::vector<Allocation> allocations;
@@ -137,7 +163,8 @@ void execute(const Dispatch& dispatch, bool on_host) {
     }
     switch (argument.kind) {
       case Argument::Kind::kTensor:
-        bind_tensor(work, parameter, *argument.tensor, on_host, allocations);
+        work.bindings.push_back(bind_tensor(parameter, *argument.tensor, on_host, allocations));
+        work.launch.buffers[parameter->index] = work.bindings.back().address;
         break;
       case Argument::Kind::kBytes: {
         TORCH_CHECK(!parameter->reference || argument.size >= parameter->element_size,
@@ -159,6 +186,13 @@ void execute(const Dispatch& dispatch, bool on_host) {
   TORCH_CHECK(threadgroup >= count_parameters(row, Parameter::kThreadgroup), "mpsops: kernel ",
               row.name, " takes ", count_parameters(row, Parameter::kThreadgroup),
               " threadgroup memory arguments, got ", threadgroup);
+  std::deque<Pointee> pointees;
+  for (const Indirect& each : indirect) {
+    if (const auto* pointers = find_parameter(row, Parameter::kBuffer, each.buffer)) {
+      const auto& pointee = pointees.emplace_back(*pointers, each);
+      work.bindings.push_back(bind_tensor(&pointee.parameter, each.tensor, on_host, allocations));
+    }
+  }
   run(work);
   if (check) {
     for (const auto& allocation : allocations) {

@@ -15,7 +15,14 @@ struct Counts {
 Counts counts();
 void reset_counts();
 
+// A tensor that the kernel reaches through a pointer among the bytes bound to buffer `buffer`.
+struct Indirect {
+  unsigned buffer;
+  unsigned position;  // among those pointers
+  at::Tensor tensor;
+};
+
 // Runs one dispatch to its end. `on_host` also takes tensors of the CPU.
-void execute(const Dispatch& dispatch, bool on_host);
+void execute(const Dispatch& dispatch, bool on_host, c10::ArrayRef<Indirect> indirect = {});
 
 }  // namespace mpsops::sim

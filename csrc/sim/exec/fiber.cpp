@@ -4,25 +4,27 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdint>
-#include <cstring>
-
+// Continues by a jump, not by a return: processors predict returns from the calls before them.
 #if defined(__x86_64__)
 
 asm(R"(
 .text
-.globl mpsops_switch_stack
-.hidden mpsops_switch_stack
-.type mpsops_switch_stack, @function
-mpsops_switch_stack:
+.globl mpsops_switch
+.hidden mpsops_switch
+.type mpsops_switch, @function
+mpsops_switch:
   pushq %rbp
   pushq %rbx
   pushq %r12
   pushq %r13
   pushq %r14
   pushq %r15
+  leaq 1f(%rip), %rax
   movq %rsp, (%rdi)
-  movq %rsi, %rsp
+  movq %rax, 8(%rdi)
+  movq (%rsi), %rsp
+  jmpq *8(%rsi)
+1:
   popq %r15
   popq %r14
   popq %r13
@@ -30,23 +32,22 @@ mpsops_switch_stack:
   popq %rbx
   popq %rbp
   ret
-.size mpsops_switch_stack, . - mpsops_switch_stack
+.size mpsops_switch, . - mpsops_switch
 )");
 
 namespace {
-// Six registers, the address to return to, and the alignment that a called function sees.
-constexpr size_t kFrame = 8 * sizeof(void*);
-constexpr size_t kEntrySlot = 6;
+constexpr size_t kReturnAddress =
+    sizeof(void*);  // below the alignment that a function is called with
 }  // namespace
 
 #elif defined(__aarch64__)
 
 asm(R"(
 .text
-.globl mpsops_switch_stack
-.hidden mpsops_switch_stack
-.type mpsops_switch_stack, %function
-mpsops_switch_stack:
+.globl mpsops_switch
+.hidden mpsops_switch
+.type mpsops_switch, %function
+mpsops_switch:
   sub sp, sp, #160
   stp x19, x20, [sp, #0]
   stp x21, x22, [sp, #16]
@@ -59,8 +60,14 @@ mpsops_switch_stack:
   stp d12, d13, [sp, #128]
   stp d14, d15, [sp, #144]
   mov x2, sp
-  str x2, [x0]
-  mov sp, x1
+  adr x3, 1f
+  str x2, [x0, #0]
+  str x3, [x0, #8]
+  ldr x2, [x1, #0]
+  ldr x3, [x1, #8]
+  mov sp, x2
+  br x3
+1:
   ldp x19, x20, [sp, #0]
   ldp x21, x22, [sp, #16]
   ldp x23, x24, [sp, #32]
@@ -73,12 +80,11 @@ mpsops_switch_stack:
   ldp d14, d15, [sp, #144]
   add sp, sp, #160
   ret
-.size mpsops_switch_stack, . - mpsops_switch_stack
+.size mpsops_switch, . - mpsops_switch
 )");
 
 namespace {
-constexpr size_t kFrame = 160;
-constexpr size_t kEntrySlot = 11;  // x30
+constexpr size_t kReturnAddress = 0;
 }  // namespace
 
 #else
@@ -87,27 +93,52 @@ constexpr size_t kEntrySlot = 11;  // x30
 
 namespace mpsops::sim {
 
-Stack::Stack(size_t colour) {
-  const size_t guard = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* memory = mmap(nullptr, guard + kSize, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  TORCH_CHECK(memory != MAP_FAILED, "mpsops.simulator: no memory for the stack of a thread");
-  mprotect(memory, guard, PROT_NONE);
-  begin_ = static_cast<std::byte*>(memory) + guard;
-  top_ = begin_ + kSize - colour * 320 % 4096;
+namespace {
+
+using mpsops_msl::Group;
+using mpsops_msl::kLanes;
+using mpsops_msl::kStackSize;
+
+constexpr size_t kRegion = size_t{kStackSize} * kLanes;
+constexpr size_t kBehind = (sizeof(Group) + 65535) / 65536 * 65536;  // whole pages of any size
+
+// Stacks lie a power of two apart, which would put their tops in one set of the cache.
+size_t colour(unsigned lane) {
+  return lane * 5 * 64 % 4096;
 }
 
-Stack::~Stack() {
-  const size_t guard = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  munmap(begin_ - guard, guard + kSize);
+}  // namespace
+
+Stacks::Stacks() : guard_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+  void* memory = mmap(nullptr, 2 * kRegion + kBehind, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  TORCH_CHECK(memory != MAP_FAILED, "mpsops.simulator: no memory for the stacks of threads");
+  auto* all = static_cast<std::byte*>(memory);
+  const size_t skipped = (kRegion - reinterpret_cast<uintptr_t>(all) % kRegion) % kRegion;
+  begin_ = all + skipped;
+  if (skipped > 0) {
+    munmap(all, skipped);
+  }
+  munmap(begin_ + kRegion + kBehind, kRegion - skipped);
+  mprotect(begin_ + kRegion, kBehind, PROT_READ | PROT_WRITE);
+  group_ = reinterpret_cast<Group*>(begin_ + kRegion);
 }
 
-void* Stack::prepare(void (*entry)()) const {
-  std::byte* pointer = top_ - kFrame;
-  std::memset(pointer, 0, kFrame);
-  const auto address = reinterpret_cast<uintptr_t>(entry);
-  std::memcpy(pointer + kEntrySlot * sizeof(void*), &address, sizeof(address));
-  return pointer;
+Stacks::~Stacks() {
+  munmap(begin_, kRegion + kBehind);
+}
+
+void Stacks::prepare(unsigned count, void (*entry)()) {
+  for (; accessible_ < count; ++accessible_) {
+    std::byte* stack = begin_ + size_t{accessible_} * kStackSize;
+    TORCH_CHECK(mprotect(stack + guard_, kStackSize - guard_, PROT_READ | PROT_WRITE) == 0,
+                "mpsops.simulator: no memory for the stack of a thread");
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    auto& lane = group_->lanes[i];
+    lane.stack_pointer = begin_ + size_t{i + 1} * kStackSize - colour(i) - kReturnAddress;
+    lane.resume = reinterpret_cast<void*>(entry);
+  }
 }
 
 }  // namespace mpsops::sim

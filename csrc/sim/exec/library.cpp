@@ -10,21 +10,63 @@
 
 namespace mpsops::sim {
 
-KernelLibrary::KernelLibrary(const std::string& path) {
+namespace {
+
+struct Unload {
+  void operator()(void* handle) const { dlclose(handle); }
+};
+
+}  // namespace
+
+KernelLibrary::KernelLibrary(const std::string& path) : path_(path) {
   // Kernels call libm; a Python that does not link it would leave them without.
   static void* libm = dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
   (void)libm;
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  std::unique_ptr<void, Unload> handle(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
   TORCH_CHECK(handle != nullptr, "mpsops: kernels cannot be loaded: ", dlerror());
   using Attach = mpsops_msl::Library (*)(const mpsops_msl::Runtime*);
-  const auto attach = reinterpret_cast<Attach>(dlsym(handle, "mpsops_attach"));
+  const auto attach = reinterpret_cast<Attach>(dlsym(handle.get(), "mpsops_attach"));
   TORCH_CHECK(attach != nullptr, "mpsops: ", path, " is not a kernel library");
   table_ = attach(&runtime());
   TORCH_CHECK(table_.abi_version == mpsops_msl::kAbiVersion, "mpsops: ", path,
               " was compiled for another version of the simulator");
+  using Hooks = mpsops_msl::CodeRange (*)();
+  if (const auto hooks = reinterpret_cast<Hooks>(dlsym(handle.get(), "mpsops_hook_range"))) {
+    hooks_ = hooks();
+  }
   for (const auto* row = table_.begin; row != table_.end; ++row) {
     rows_.emplace(row->name, row);
   }
+  handle_ = handle.release();
+}
+
+KernelLibrary::~KernelLibrary() {
+  dlclose(handle_);
+}
+
+uint32_t KernelLibrary::threadgroup_memory(const mpsops_msl::KernelRow& row) const {
+  uint64_t bytes = 0;
+  for (const auto* each = table_.variables_begin; each != table_.variables_end; ++each) {
+    if (each->identity == row.identity) {
+      // As Worker::threadgroup_variable() charges them.
+      const uint64_t alignment = std::max<uint64_t>(each->alignment, 16);
+      bytes = (bytes + alignment - 1) / alignment * alignment + each->size;
+    }
+  }
+  return static_cast<uint32_t>(bytes);
+}
+
+std::shared_ptr<KernelLibrary> shared_library(const std::string& path) {
+  static std::mutex mutex;
+  static auto* loaded = new std::unordered_map<std::string, std::weak_ptr<KernelLibrary>>();
+  const std::scoped_lock lock(mutex);
+  if (auto library = (*loaded)[path].lock()) {
+    return library;
+  }
+  std::erase_if(*loaded, [](const auto& entry) { return entry.second.expired(); });
+  auto library = std::make_shared<KernelLibrary>(path);
+  loaded->emplace(path, library);
+  return library;
 }
 
 const mpsops_msl::KernelRow* KernelLibrary::find(const std::string& name) const {

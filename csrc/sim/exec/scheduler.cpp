@@ -11,6 +11,9 @@
 #include <numeric>
 
 #include "csrc/core/mix.h"
+#include "csrc/sim/exec/signals.h"
+#include "csrc/sim/exec/source_lines.h"
+#include "csrc/sim/exec/watchdog.h"
 #include "csrc/sim/exec/worker.h"
 
 namespace mpsops::sim {
@@ -34,17 +37,35 @@ std::string ranges(const std::vector<unsigned>& sorted) {
   return text;
 }
 
+// Names are literals of one library: nearly always the same ones.
+bool same_text(const char* a, const char* b) {
+  return a == b || std::strcmp(a, b) == 0;
+}
+
+bool same_site(const Lane& a, const Lane& b) {
+  return a.line == b.line && a.column == b.column && same_text(a.file, b.file);
+}
+
+bool same_operation(const Lane& a, const Lane& b) {
+  return same_site(a, b) && same_text(a.operation, b.operation);
+}
+
+std::string place_of(const Lane& lane) {
+  return place(Site{lane.file, lane.line, lane.column});
+}
+
 }  // namespace
+
+thread_local constinit Worker* Worker::current_ = nullptr;
+
+Worker& Worker::create() {
+  thread_local Worker worker;
+  current_ = &worker;
+  return worker;
+}
 
 uint64_t Worker::random() {
   return random_ = mix(random_);
-}
-
-const Stack& Worker::stack(unsigned i) {
-  while (stacks_.size() <= i) {
-    stacks_.push_back(std::make_unique<Stack>(stacks_.size()));
-  }
-  return *stacks_[i];
 }
 
 template <class T>
@@ -65,46 +86,62 @@ void Worker::order(std::vector<T>& items) {
 
 // -- on the fibers
 
-void Worker::lane_entry() {
-  Worker& self = current();
-  self.work_->code.row->call(&self.work_->launch, &self.threads_[self.lane_]);
-  self.lanes_[self.lane_].state = State::kDone;
-  void* never = nullptr;
-  mpsops_switch_stack(&never, self.scheduler_);
-  __builtin_unreachable();
-}
-
 void Worker::loop_entry() {
   Worker& self = current();
   const bool ordered = self.work_->schedule.order != Schedule::Order::kForward;
   self.work_->code.row->loop(&self.work_->launch, self.loop_begin_, self.loop_end_,
                              ordered ? self.thread_order_.data() : nullptr, self.threads_.data());
-  void* never = nullptr;
-  mpsops_switch_stack(&never, self.scheduler_);
+  self.settle();
+  mpsops_switch(&self.lanes_[0], self.scheduler_);
   __builtin_unreachable();
 }
 
-void Worker::wait() {
-  mpsops_switch_stack(&lanes_[lane_].stack_pointer, scheduler_);
+void Worker::wait(State state, Site site, const char* operation, void* value, Combine combine) {
+  settle();
+  if (expired_.load(std::memory_order_relaxed)) {
+    hang(place(site));
+  }
+  Lane& lane = lanes_[current_lane()];
+  lane.state = state;
+  lane.file = site.file;
+  lane.line = site.line;
+  lane.column = static_cast<unsigned short>(site.column);
+  lane.operation = operation;
+  lane.value = value;
+  lane.combine = combine;
+  mpsops_switch(&lane, &lanes_[lane.next]);
+}
+
+void Worker::finished() {
+  settle();
+  Lane& lane = lanes_[current_lane()];
+  lane.state = State::kDone;
+  mpsops_switch(&lane, &lanes_[lane.next]);
 }
 
 // The fiber is left where it is, for ever.
 void Worker::fail(std::string what) {
-  error_ = c10::str(who(), ": ", what);
-  void* never = nullptr;
-  mpsops_switch_stack(&never, scheduler_);
+  stop(c10::str(who(), ": ", what));
+}
+
+void Worker::stop(std::string error) {
+  error_ = std::move(error);
+  mpsops_switch(&lanes_[current_lane()], scheduler_);
   __builtin_unreachable();
 }
 
-void Worker::barrier(Site site) {
+void Worker::barrier(Site site, unsigned memory_flags) {
   if (looping_) {
     fail(c10::str("threadgroup_barrier at ", place(site),
                   " is not visible to the translator: call it by name"));
   }
-  Lane& lane = lanes_[lane_];
-  lane.state = State::kBarrier;
-  lane.site = site;
-  wait();
+  lanes_[current_lane()].memory_flags = memory_flags;
+  wait(State::kBarrier, site, nullptr, nullptr, nullptr);
+}
+
+void Worker::simdgroup_barrier(Site site, unsigned memory_flags) {
+  lanes_[current_lane()].memory_flags = memory_flags;
+  simdgroup(site, "simdgroup_barrier", nullptr, nullptr);
 }
 
 void Worker::simdgroup(Site site, const char* operation, void* value, Combine combine) {
@@ -112,23 +149,18 @@ void Worker::simdgroup(Site site, const char* operation, void* value, Combine co
     fail(c10::str(operation, " at ", place(site),
                   " is not visible to the translator: call it by name"));
   }
-  Lane& lane = lanes_[lane_];
-  lane.state = State::kSimdgroup;
-  lane.site = site;
-  lane.operation = operation;
-  lane.value = value;
-  lane.combine = combine;
-  wait();
+  wait(State::kSimdgroup, site, operation, value, combine);
 }
 
 // -- the scheduler
 
-void Worker::resume(unsigned lane) {
-  lane_ = lane;
-  const Stack& own = *stacks_[lane];
-  stack_begin_ = own.begin();
-  stack_end_ = own.end();
-  mpsops_switch_stack(&scheduler_, lanes_[lane].stack_pointer);
+// Each of these lanes until it waits or is done, one after the other.
+void Worker::run_chain(const std::vector<unsigned>& lanes) {
+  for (size_t i = 0; i + 1 < lanes.size(); ++i) {
+    lanes_[lanes[i]].next = static_cast<unsigned short>(lanes[i + 1]);
+  }
+  lanes_[lanes.back()].next = mpsops_msl::kScheduler;
+  mpsops_switch(scheduler_, &lanes_[lanes[0]]);
 }
 
 // All waiting lanes of [first, last) are at a simdgroup function, or at a barrier or done.
@@ -143,34 +175,27 @@ bool Worker::meet(unsigned first, unsigned last) {
     }
     if (leader == nullptr) {
       leader = &lane;
-    } else if (lane.site.line != leader->site.line || lane.site.column != leader->site.column ||
-               std::strcmp(lane.operation, leader->operation) != 0 ||
-               std::strcmp(lane.site.file, leader->site.file) != 0) {
+    } else if (!same_operation(lane, *leader)) {
       std::vector<unsigned> here;
       std::vector<unsigned> there;
       for (unsigned j = first; j < last; ++j) {
         if (lanes_[j].state == State::kSimdgroup) {
-          const bool same = lanes_[j].site.line == leader->site.line &&
-                            lanes_[j].site.column == leader->site.column &&
-                            std::strcmp(lanes_[j].operation, leader->operation) == 0 &&
-                            std::strcmp(lanes_[j].site.file, leader->site.file) == 0;
-          (same ? here : there).push_back(j);
+          (same_operation(lanes_[j], *leader) ? here : there).push_back(j);
         }
       }
       error_ = c10::str("kernel '", work_->code.row->name, "', threadgroup ",
                         position(threads_[first].group), ", simdgroup ", first / kSimdgroupSize,
                         ": its lanes meet in different operations: threads ", ranges(here), " in ",
-                        leader->operation, " at ", place(leader->site), ", threads ", ranges(there),
-                        " in ", lane.operation, " at ", place(lane.site));
+                        leader->operation, " at ", place_of(*leader), ", threads ", ranges(there),
+                        " in ", lane.operation, " at ", place_of(lane));
       return false;
     }
     values[i - first] = lane.value;
     mask |= 1u << (i - first);
   }
-  if (leader->combine != nullptr) {
-    // It reads and writes the stacks of all lanes.
-    stack_begin_ = nullptr;
-    stack_end_ = reinterpret_cast<const std::byte*>(~uintptr_t{0});
+  if (leader->combine == nullptr) {
+    races_.simdgroup_barrier(first / kSimdgroupSize, leader->memory_flags);
+  } else {
     leader->combine(values, mask);
   }
   for (unsigned i = first; i < last; ++i) {
@@ -179,6 +204,61 @@ bool Worker::meet(unsigned first, unsigned last) {
     }
   }
   return true;
+}
+
+// Lanes [first, last), all ready and chained, as long as they wait for the same. False when they no
+// longer do; true when all are done or at one barrier.
+bool Worker::advance_together(unsigned first, unsigned last) {
+  void* values[kSimdgroupSize] = {};
+  const Lane& leader = lanes_[first];
+  while (true) {
+    mpsops_switch(scheduler_, &leader);
+    if (!error_.empty()) {
+      return false;
+    }
+    for (unsigned i = first; i < last; ++i) {
+      const Lane& lane = lanes_[i];
+      if (lane.state != leader.state ||
+          (lane.state != State::kDone && !same_operation(lane, leader))) {
+        return false;
+      }
+      values[i - first] = lane.value;
+    }
+    if (leader.state != State::kSimdgroup) {
+      return true;
+    }
+    if (leader.combine == nullptr) {
+      races_.simdgroup_barrier(first / kSimdgroupSize, leader.memory_flags);
+    } else {
+      leader.combine(values, static_cast<unsigned>((uint64_t{1} << (last - first)) - 1));
+    }
+  }
+}
+
+// The group as long as all its lanes take the same way, which spares the search for those that can
+// go on. False when they part; then every lane's state is what it is.
+bool Worker::run_together() {
+  while (true) {
+    for (unsigned first = 0; first < count_; first += kSimdgroupSize) {
+      const unsigned last = std::min(first + kSimdgroupSize, count_);
+      if (!advance_together(first, last)) {
+        for (unsigned i = last; i < count_; ++i) {
+          lanes_[i].state = State::kReady;
+        }
+        return false;
+      }
+    }
+    for (unsigned first = 0; first < count_; first += kSimdgroupSize) {
+      if (lanes_[first].state != lanes_[0].state ||
+          (lanes_[0].state == State::kBarrier && !same_site(lanes_[first], lanes_[0]))) {
+        return false;
+      }
+    }
+    if (lanes_[0].state == State::kDone) {
+      return true;
+    }
+    races_.threadgroup_barrier(lanes_[0].memory_flags);
+  }
 }
 
 // Runs a simdgroup until all its lanes are done or at a barrier, in random order sometimes less.
@@ -214,51 +294,50 @@ bool Worker::advance(unsigned simdgroup) {
       order(lane_order_);
     }
     moved = true;
-    for (const unsigned i : lane_order_) {
-      resume(i);
-      if (!error_.empty()) {
-        return false;
-      }
+    run_chain(lane_order_);
+    if (!error_.empty()) {
+      return false;
     }
   }
 }
 
 // Nothing can move. True when all threads are at one barrier, which then opens.
 bool Worker::open_barrier() {
-  std::vector<unsigned> done;
-  std::vector<std::pair<Site, std::vector<unsigned>>> waiting;
-  for (unsigned i = 0; i < count_; ++i) {
-    if (lanes_[i].state == State::kDone) {
-      done.push_back(i);
-      continue;
-    }
-    const Site& site = lanes_[i].site;
-    auto found = std::find_if(waiting.begin(), waiting.end(), [&](const auto& entry) {
-      return entry.first.line == site.line && entry.first.column == site.column &&
-             std::strcmp(entry.first.file, site.file) == 0;
-    });
-    if (found == waiting.end()) {
-      found = waiting.insert(waiting.end(), {site, {}});
-    }
-    found->second.push_back(i);
-  }
-  if (waiting.size() == 1 && done.empty()) {
+  if (std::all_of(lanes_, lanes_ + count_, [&](const Lane& lane) {
+        return lane.state == State::kBarrier && same_site(lane, lanes_[0]);
+      })) {
+    races_.threadgroup_barrier(lanes_[0].memory_flags);
     for (unsigned i = 0; i < count_; ++i) {
       lanes_[i].state = State::kReady;
     }
     return true;
   }
+  std::vector<unsigned> done;
+  std::vector<std::pair<const Lane*, std::vector<unsigned>>> waiting;
+  for (unsigned i = 0; i < count_; ++i) {
+    if (lanes_[i].state == State::kDone) {
+      done.push_back(i);
+      continue;
+    }
+    auto found = std::find_if(waiting.begin(), waiting.end(), [&](const auto& entry) {
+      return same_site(*entry.first, lanes_[i]);
+    });
+    if (found == waiting.end()) {
+      found = waiting.insert(waiting.end(), {&lanes_[i], {}});
+    }
+    found->second.push_back(i);
+  }
   const auto where = c10::str("kernel '", work_->code.row->name, "', threadgroup ",
                               position(threads_[0].group), ": ");
   if (waiting.size() == 1) {
-    error_ = c10::str(where, "the threadgroup_barrier at ", place(waiting[0].first),
+    error_ = c10::str(where, "the threadgroup_barrier at ", place_of(*waiting[0].first),
                       " is never reached by all: threads ", ranges(waiting[0].second),
                       " wait there, threads ", ranges(done), " have returned");
   } else {
     error_ = c10::str(where, "threads wait at different barriers:");
     for (size_t i = 0; i < waiting.size(); ++i) {
       error_ += c10::str(i == 0 ? " threads " : ", threads ", ranges(waiting[i].second), " at ",
-                         place(waiting[i].first));
+                         place_of(*waiting[i].first));
     }
     if (!done.empty()) {
       error_ += c10::str("; threads ", ranges(done), " have returned");
@@ -267,49 +346,70 @@ bool Worker::open_barrier() {
   return false;
 }
 
-void Worker::start_group(uint64_t group) {
-  const auto& launch = work_->launch;
-  const Extent at{static_cast<unsigned>(group % launch.groups.x),
-                  static_cast<unsigned>(group / launch.groups.x % launch.groups.y),
-                  static_cast<unsigned>(group / launch.groups.x / launch.groups.y)};
+Extent Worker::group_at(uint64_t group) const {
+  const Extent& groups = work_->launch.groups;
+  return {static_cast<unsigned>(group % groups.x),
+          static_cast<unsigned>(group / groups.x % groups.y),
+          static_cast<unsigned>(group / groups.x / groups.y)};
+}
+
+// Groups at the edges of the grid may be smaller.
+Extent Worker::group_size(Extent group) const {
   const auto extent = [](unsigned size, unsigned grid, unsigned position) {
     return static_cast<unsigned>(std::min<uint64_t>(size, grid - uint64_t{position} * size));
   };
-  const Extent size{extent(launch.group_size.x, launch.grid.x, at.x),
-                    extent(launch.group_size.y, launch.grid.y, at.y),
-                    extent(launch.group_size.z, launch.grid.z, at.z)};
+  const auto& launch = work_->launch;
+  return {extent(launch.group_size.x, launch.grid.x, group.x),
+          extent(launch.group_size.y, launch.grid.y, group.y),
+          extent(launch.group_size.z, launch.grid.z, group.z)};
+}
+
+void Worker::start_group(uint64_t group) {
+  const auto& launch = work_->launch;
+  const Extent at = group_at(group);
+  const Extent size = group_size(at);
+  progress_.fetch_add(1, std::memory_order_relaxed);
+  races_.start_group();
   count_ = size.x * size.y * size.z;
   arena_ = arena_storage_.get() + (256 - reinterpret_cast<uintptr_t>(arena_storage_.get()) % 256);
   variables_.clear();
+  std::fill_n(stacks_.group()->variables, mpsops_msl::kKnownVariables, mpsops_msl::KnownVariable{});
+  known_ = 0;
   arena_used_ = kThreadgroupGap;
   arena_charged_ = 0;
   for (const auto& dynamic : work_->threadgroup_arguments) {
     variables_.push_back(
         {dynamic.parameter, arena_ + dynamic.offset, dynamic.size, dynamic.parameter->name});
     poison(arena_ + dynamic.offset, dynamic.size);
+    initialised_.forget(dynamic.offset, dynamic.size);
     arena_used_ = dynamic.offset + dynamic.size + kThreadgroupGap;
     arena_charged_ += dynamic.size;
   }
+  const Extent first{at.x * launch.group_size.x, at.y * launch.group_size.y,
+                     at.z * launch.group_size.z};
   unsigned i = 0;
   for (unsigned z = 0; z < size.z; ++z) {
     for (unsigned y = 0; y < size.y; ++y) {
       for (unsigned x = 0; x < size.x; ++x, ++i) {
-        threads_[i] = {at,
-                       size,
-                       {x, y, z},
-                       {at.x * launch.group_size.x + x, at.y * launch.group_size.y + y,
-                        at.z * launch.group_size.z + z},
-                       i,
-                       reinterpret_cast<char*>(arena_)};
-        lanes_[i].state = State::kReady;
-        lanes_[i].stack_pointer = stack(i).prepare(&Worker::lane_entry);
+        threads_[i] = {at,        size,
+                       {x, y, z}, {first.x + x, first.y + y, first.z + z},
+                       i,         reinterpret_cast<char*>(arena_)};
       }
     }
+  }
+  stacks_.prepare(count_, work_->code.row->entry);
+  for (i = 0; i < count_; ++i) {
+    lanes_[i].state = State::kReady;
+    const bool last = (i + 1) % kSimdgroupSize == 0 || i + 1 == count_;
+    lanes_[i].next = static_cast<unsigned short>(last ? unsigned{mpsops_msl::kScheduler} : i + 1);
   }
 }
 
 std::string Worker::run_group(uint64_t group) {
   start_group(group);
+  if (work_->schedule.order == Schedule::Order::kForward && (run_together() || !error_.empty())) {
+    return std::move(error_);
+  }
   const unsigned simdgroups = (count_ + kSimdgroupSize - 1) / kSimdgroupSize;
   simdgroup_order_.resize(simdgroups);
   std::iota(simdgroup_order_.begin(), simdgroup_order_.end(), 0u);
@@ -331,7 +431,7 @@ std::string Worker::run_group(uint64_t group) {
         continue;
       }
     }
-    const bool all_done = std::all_of(lanes_.begin(), lanes_.begin() + count_,
+    const bool all_done = std::all_of(lanes_, lanes_ + count_,
                                       [](const Lane& lane) { return lane.state == State::kDone; });
     if (all_done) {
       return {};
@@ -348,21 +448,30 @@ std::string Worker::run_loop(const Work& work, uint64_t begin, uint64_t end) {
   std::iota(thread_order_.begin(), thread_order_.end(), 0u);
   order(thread_order_);
   looping_ = true;
+  progress_.fetch_add(1, std::memory_order_relaxed);
+  races_.start_group();
   loop_begin_ = begin;
   loop_end_ = end;
-  const Stack& own = stack(0);
-  stack_begin_ = own.begin();
-  stack_end_ = own.end();
-  mpsops_switch_stack(&scheduler_, own.prepare(&Worker::loop_entry));
+  stacks_.prepare(1, &Worker::loop_entry);
+  lanes_[0].next = mpsops_msl::kNoLane;
+  mpsops_switch(scheduler_, &lanes_[0]);
   return std::move(error_);
 }
 
 std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
   work_ = &work;
   error_.clear();
+  doubt_.kind = Doubt::Kind::kNone;
+  atomic_ = nullptr;
+  races_.start_dispatch();
+  expired_ = false;
+  const KernelSignals signals(*this);
+  const Watch watch(*this, work.time_limit);
   variables_.clear();
   looping_ = false;
   hits_[0] = hits_[1] = {};
+  stacks_.group()->launch = &work.launch;
+  stacks_.group()->threads = threads_.data();
   random_ = mix(work.schedule.seed ^ mix(begin));
   const bool loop = !work.code.row->fibers;
   if (loop && work.schedule.order == Schedule::Order::kForward) {
@@ -385,8 +494,11 @@ std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
 
 namespace {
 
-void on_barrier(Site site) {
-  Worker::current().barrier(site);
+void on_barrier(Site site, unsigned memory_flags) {
+  Worker::current().barrier(site, memory_flags);
+}
+void on_simdgroup_barrier(Site site, unsigned memory_flags) {
+  Worker::current().simdgroup_barrier(site, memory_flags);
 }
 void on_simdgroup(Site site, const char* operation, void* value, Combine combine) {
   Worker::current().simdgroup(site, operation, value, combine);
@@ -395,15 +507,38 @@ void* on_threadgroup_variable(const void* tag, unsigned long size, unsigned long
                               const char* name, Site site) {
   return Worker::current().threadgroup_variable(tag, size, alignment, name, site);
 }
-void on_access(const void* address, unsigned long size, bool store) {
-  Worker::current().access(address, size, store);
+void on_finished() {
+  Worker::current().finished();
+}
+void on_access(const void* address, unsigned long size, Access access, const void* from) {
+  Worker::current().access(address, size, access, from);
+}
+void on_misaligned(const void* address, unsigned long size, Access access, const void* from) {
+  Worker::current().misaligned(address, size, access, from);
+}
+void on_atomic(const void* address, bool modifies) {
+  Worker::current().atomic(address, modifies);
+}
+void on_bad_index(const char* type, long index, const void* from) {
+  std::string name = type;
+  if (const auto alias = name.find("(aka "); alias != std::string::npos) {
+    name = name.substr(alias + 5, name.size() - alias - 6);
+  }
+  Worker::current().fail(
+      c10::str("out-of-bounds index ", index, " into an array ", name, ", at ", line_of(from)));
+}
+void on_division_by_zero(const void* from) {
+  Worker::current().fail(c10::str("integer division by zero, at ", line_of(from)));
 }
 
 }  // namespace
 
 const mpsops_msl::Runtime& runtime() {
-  static constexpr mpsops_msl::Runtime table{&on_barrier, &on_simdgroup, &on_threadgroup_variable,
-                                             &on_access};
+  static constexpr mpsops_msl::Runtime table{&on_barrier,    &on_simdgroup_barrier,
+                                             &on_simdgroup,  &on_threadgroup_variable,
+                                             &on_finished,   &on_access,
+                                             &on_misaligned, &on_atomic,
+                                             &on_bad_index,  &on_division_by_zero};
   return table;
 }
 
@@ -415,6 +550,11 @@ void run(const Work& work) {
   // At least so many threads before another OS thread is woken.
   const uint64_t worthwhile = work.code.row->fibers ? 256 : 16384;
   const auto grain = static_cast<int64_t>(std::max<uint64_t>(1, worthwhile / threads));
+  if (work.races != RaceCheck::kOff) {
+    const auto problem = Worker::current().run(work, 0, groups);
+    TORCH_CHECK(problem.empty(), "mpsops.simulator: ", with_lines(problem, *work.code.library));
+    return;
+  }
   std::mutex mutex;
   std::string error;
   std::atomic<bool> failed = false;
@@ -432,7 +572,7 @@ void run(const Work& work) {
       }
     }
   });
-  TORCH_CHECK(error.empty(), "mpsops.simulator: ", error);
+  TORCH_CHECK(error.empty(), "mpsops.simulator: ", with_lines(error, *work.code.library));
 }
 
 }  // namespace mpsops::sim

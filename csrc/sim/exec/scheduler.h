@@ -33,6 +33,8 @@ struct Work {
   };
   std::vector<Dynamic> threadgroup_arguments;
   Schedule schedule;
+  RaceCheck races = RaceCheck::kOff;
+  double time_limit = 0;  // seconds, 0: none
 };
 
 // Throws c10::Error for what the kernel did wrong; then no thread of it is left anywhere.

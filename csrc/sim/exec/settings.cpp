@@ -12,21 +12,47 @@ namespace mpsops::sim {
 
 namespace {
 
+constexpr double kUnset = -1;
+
+const char* environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text != nullptr && *text != '\0' ? text : nullptr;
+}
+
+double parse_time_limit(std::string_view text) {
+  double seconds = kUnset;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seconds);
+  TORCH_CHECK_VALUE(error == std::errc() && stop == end && seconds >= 0,
+                    "mpsops.simulator: MPSOPS_SIM_TIMEOUT must be a number of seconds, got ", text);
+  return seconds;
+}
+
 struct Settings {
   std::mutex mutex;
   Schedule schedule;
   std::atomic<bool> checked = false;
+  std::atomic<RaceCheck> races = RaceCheck::kOff;
+  std::atomic<double> time_limit = kUnset;
   std::atomic<bool> executing = true;
 };
 
 Settings& settings() {
   static Settings instance;
   static const bool read = [] {
-    if (const char* text = std::getenv("MPSOPS_SIM_SCHEDULE"); text != nullptr && *text != '\0') {
+    if (const char* text = environment("MPSOPS_SIM_SCHEDULE")) {
       instance.schedule = parse_schedule(text);
     }
-    const char* check = std::getenv("MPSOPS_SIM_CHECK");
-    instance.checked = check != nullptr && *check != '\0' && std::string_view(check) != "0";
+    if (const char* text = environment("MPSOPS_SIM_CHECK")) {
+      instance.checked = std::string_view(text) != "0";
+    }
+    if (const char* text = environment("MPSOPS_SIM_RACES")) {
+      instance.races = parse_race_check(text);
+      instance.checked = instance.checked || instance.races != RaceCheck::kOff;
+    }
+    if (const char* text = environment("MPSOPS_SIM_TIMEOUT")) {
+      instance.time_limit = parse_time_limit(text);
+    }
     return true;
   }();
   (void)read;
@@ -88,6 +114,49 @@ bool checked() {
 
 void set_checked(bool checked) {
   settings().checked = checked;
+}
+
+RaceCheck parse_race_check(const std::string& text) {
+  for (const RaceCheck check : {RaceCheck::kOff, RaceCheck::kOn, RaceCheck::kUnequal}) {
+    if (text == to_string(check)) {
+      return check;
+    }
+  }
+  TORCH_CHECK_VALUE(false, "mpsops.simulator: races must be 0, 1 or unequal, got ", text);
+}
+
+std::string to_string(RaceCheck check) {
+  switch (check) {
+    case RaceCheck::kOff:
+      return "0";
+    case RaceCheck::kOn:
+      return "1";
+    case RaceCheck::kUnequal:
+      break;
+  }
+  return "unequal";
+}
+
+RaceCheck race_check() {
+  return settings().races.load(std::memory_order_relaxed);
+}
+
+void set_race_check(RaceCheck check) {
+  settings().races = check;
+}
+
+double time_limit(bool checked) {
+  const double limit = settings().time_limit.load(std::memory_order_relaxed);
+  return limit != kUnset ? limit : checked ? 60 : 0;
+}
+
+void set_time_limit(std::optional<double> seconds) {
+  settings().time_limit = seconds.value_or(kUnset);
+}
+
+std::optional<double> chosen_time_limit() {
+  const double limit = settings().time_limit;
+  return limit == kUnset ? std::nullopt : std::optional(limit);
 }
 
 bool executing() {

@@ -1,7 +1,9 @@
 // One OS thread's worker: runs the groups that it is given, one after the other, each thread of a
-// group on a fiber of its own. scheduler.cpp has who runs when, access.cpp what memory they touch.
+// group on a fiber of its own. scheduler.cpp has who runs when, access.cpp what memory they touch,
+// suspicion.cpp in what order, watchdog.cpp for how long.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,29 +12,23 @@
 #include <vector>
 
 #include "csrc/sim/exec/fiber.h"
+#include "csrc/sim/exec/initialised.h"
+#include "csrc/sim/exec/races.h"
 #include "csrc/sim/exec/scheduler.h"
 
 namespace mpsops::sim {
 
+using mpsops_msl::Access;
 using mpsops_msl::Combine;
 using mpsops_msl::Extent;
 using mpsops_msl::kSimdgroupSize;
 using mpsops_msl::Site;
 using mpsops_msl::Thread;
 
+using mpsops_msl::Lane;
+using mpsops_msl::State;
+
 constexpr unsigned kMaxThreads = 1024;
-
-enum class State : uint8_t { kReady, kBarrier, kSimdgroup, kDone };
-
-// One thread of the group that is running.
-struct Lane {
-  State state = State::kDone;
-  void* stack_pointer = nullptr;
-  Site site{};                      // where it waits
-  const char* operation = nullptr;  // kSimdgroup: what for
-  void* value = nullptr;
-  Combine combine = nullptr;
-};
 
 struct Variable {
   const void* tag;
@@ -41,80 +37,145 @@ struct Variable {
   const char* name;
 };
 
+// An access that the next one, or what the memory then holds, will clear or convict.
+struct Doubt {
+  enum class Kind : uint8_t {
+    kNone,
+    kPartialStore,  // a load of uninitialised memory: the first half of a store to some components?
+    kEqualStore,    // a store that races, unless it leaves memory as it is
+  };
+  Kind kind = Kind::kNone;
+  bool stored = false;  // kPartialStore: the second half came
+  std::byte* first = nullptr;
+  std::vector<std::byte> before;  // what was there
+  std::string error;
+};
+
 // Everything that one OS thread needs to run groups, kept from dispatch to dispatch.
 class Worker {
  public:
-  static Worker& current() {
-    thread_local Worker worker;
-    return worker;
-  }
+  // Kernels' accesses pass here: no guard of a static, no call to find the thread's storage.
+  static Worker& current() { return current_ != nullptr ? *current_ : create(); }
 
   // Groups [begin, end) of the work. Returns what went wrong, or "".
   std::string run(const Work& work, uint64_t begin, uint64_t end);
 
   // Called by kernels, on a fiber.
-  void barrier(Site site);
+  void barrier(Site site, unsigned memory_flags);
+  void simdgroup_barrier(Site site, unsigned memory_flags);
   void simdgroup(Site site, const char* operation, void* value, Combine combine);
   void* threadgroup_variable(const void* tag, size_t size, size_t alignment, const char* name,
                              Site site);
-  void access(const void* address, size_t size, bool store) {
+  void finished();
+  void access(const void* address, size_t size, Access kind, const void* from) {
     const auto* first = static_cast<const std::byte*>(address);
     const auto* last = first + size;
-    if (first >= stack_begin_ && last <= stack_end_) {
+    const void* here = __builtin_frame_address(0);
+    // What combines the values of lanes reads and writes the stacks of them all, on none of these.
+    if (stacks_.same_stack(here, first, last) || !stacks_.contains(here)) {
       return;
     }
-    const Hit& hit = hits_[store ? 1 : 0];
+    const Hit& hit = hits_[static_cast<size_t>(kind)];
     if (first >= hit.begin && last <= hit.end) {
       return;
     }
-    look_up(first, last, store);
+    look_up(first, last, kind, from);
   }
+  [[noreturn]] void misaligned(const void* address, size_t size, Access kind, const void* from);
+  void atomic(const void* address, bool modifies) {
+    atomic_ = static_cast<const std::byte*>(address);
+    atomic_modifies_ = modifies;
+  }
+  [[noreturn]] void fail(std::string what);
+
+  // For the watchdog, on another OS thread: a number that changes when a group or a thread begins;
+  // then that this one hangs.
+  uint64_t progress() const;
+  void expire() { expired_.store(true, std::memory_order_relaxed); }
+  // For the signal that it sends: whether the code at `address`, on a stack at `stack`, may be
+  // left.
+  bool may_leave(const std::byte* address, const std::byte* stack) const;
+  [[noreturn]] void hang(const std::string& where);
 
  private:
+  static Worker& create();
   std::string run_loop(const Work& work, uint64_t begin, uint64_t end);
   std::string run_group(uint64_t group);
   void start_group(uint64_t group);
+  bool run_together();
+  bool advance_together(unsigned first, unsigned last);
   bool advance(unsigned simdgroup);
   bool meet(unsigned first, unsigned last);
   bool open_barrier();
-  void resume(unsigned lane);
-  void wait();
-  [[noreturn]] void fail(std::string what);
-  void look_up(const std::byte* first, const std::byte* last, bool store);
-  std::string describe_access(const std::byte* first, const std::byte* last, bool store) const;
+  void run_chain(const std::vector<unsigned>& lanes);
+  void wait(State state, Site site, const char* operation, void* value, Combine combine);
+  // The thread on whose stack the caller is.
+  unsigned current_lane() const {
+    return static_cast<unsigned>(reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) /
+                                 mpsops_msl::kStackSize % mpsops_msl::kLanes);
+  }
+  [[noreturn]] void stop(std::string error);
+  void look_up(const std::byte* first, const std::byte* last, Access kind, const void* from);
+  void threadgroup_access(const std::byte* first, const std::byte* last, Access kind,
+                          const void* from);
+  void check_initialised(const Variable& variable, const std::byte* first, size_t size, bool atomic,
+                         const void* from);
+  void check_race(const std::byte* first, size_t size, Access kind, bool atomic, Space space,
+                  const void* from);
+  void suspect(Doubt::Kind kind, const std::byte* first, size_t size, std::string error);
+  // Before the next access, or where the thread waits or ends.
+  void settle(const std::byte* first = nullptr, const std::byte* last = nullptr,
+              Access kind = Access::kLoad) {
+    if (doubt_.kind != Doubt::Kind::kNone) {
+      judge(first, last, kind);
+    }
+  }
+  void judge(const std::byte* first, const std::byte* last, Access kind);
+  const Variable* variable_at(const std::byte* first, const std::byte* last) const;
+  const Binding* binding_at(const std::byte* first, const std::byte* last) const;
+  std::string describe_access(const std::byte* first, const std::byte* last, Access kind) const;
+  std::string describe_place(const std::byte* first, const std::byte* last) const;
   std::string who() const;
-  const Stack& stack(unsigned i);
+  const Thread& current_thread() const { return threads_[current_lane()]; }
+  Extent group_at(uint64_t group) const;
+  Extent group_size(Extent group) const;
   uint64_t random();
   template <class T>
   void order(std::vector<T>& items);
 
-  static void lane_entry();
   static void loop_entry();
 
-  std::vector<std::unique_ptr<Stack>> stacks_;
-  std::vector<Lane> lanes_{kMaxThreads};
+  __attribute__((tls_model("initial-exec"))) static thread_local constinit Worker* current_;
+
+  Stacks stacks_;
+  Lane* lanes_ = stacks_.group()->lanes;
+  Lane* scheduler_ = &lanes_[mpsops_msl::kScheduler];
   std::vector<Thread> threads_{kMaxThreads};
   std::unique_ptr<std::byte[]> arena_storage_ = std::make_unique<std::byte[]>(kArena + 256);
   std::byte* arena_ = nullptr;
   std::vector<Variable> variables_;
+  unsigned known_ = 0;  // of them, in the group's table
   uint32_t arena_used_ = 0;
   uint32_t arena_charged_ = 0;  // without the gaps
+  Initialised initialised_{kArena};
+  RaceDetector races_;
+  Doubt doubt_;
+  const std::byte* atomic_ = nullptr;  // where the next access is atomic
+  bool atomic_modifies_ = false;
+  std::atomic<uint64_t> progress_ = 0;
+  std::atomic<bool> expired_ = false;
   std::vector<unsigned> simdgroup_order_;
   std::vector<unsigned> lane_order_;
   std::vector<unsigned> thread_order_;
 
   const Work* work_ = nullptr;
-  void* scheduler_ = nullptr;  // stack pointer
-  unsigned count_ = 0;         // threads in this group
-  unsigned lane_ = 0;          // the one that runs
+  unsigned count_ = 0;  // threads in this group
   bool looping_ = false;
   uint64_t loop_begin_ = 0;
   uint64_t loop_end_ = 0;
   uint64_t random_ = 0;
   std::string error_;
 
-  const std::byte* stack_begin_ = nullptr;
-  const std::byte* stack_end_ = nullptr;
   // Where the last load and the last store went: most go to the same buffer again.
   struct Hit {
     const std::byte* begin = nullptr;
@@ -123,7 +184,8 @@ class Worker {
   Hit hits_[2];
 };
 
-// "(1, 2, 3)" and "file.metal:12", as errors say them.
+// Of messages: "load", and "(1, 2, 3)" and "file.metal:12".
+const char* name_of(Access kind);
 std::string position(const Extent& e);
 std::string place(const Site& site);
 

@@ -4,7 +4,7 @@
 
 namespace mpsops_msl {
 
-enum { kAbiVersion = 1, kMaxBuffers = 31, kMaxThreadgroupArguments = 31, kSimdgroupSize = 32 };
+enum { kAbiVersion = 4, kMaxBuffers = 31, kMaxThreadgroupArguments = 31, kSimdgroupSize = 32 };
 
 struct Extent {
   unsigned x;
@@ -39,7 +39,7 @@ struct Thread {
 };
 
 struct Parameter {
-  enum Kind : unsigned char { kBuffer, kThreadgroup, kBuiltin };
+  enum Kind : unsigned char { kBuffer, kThreadgroup, kBuiltin, kAbsent };
   Kind kind;
   bool read_only;
   bool reference;  // one element, not an array
@@ -48,30 +48,107 @@ struct Parameter {
   const char* name;
 };
 
+// What a kernel's attributes say of the threads of a group; 0 where they say nothing.
+struct GroupLimits {
+  unsigned max_threads;
+  Extent required;
+};
+
 struct KernelRow {
   const char* name;
   const Parameter* parameters;
   unsigned parameter_count;
-  bool fibers;  // may reach a barrier, a simdgroup function or threadgroup memory
-  // Runs one thread.
-  void (*call)(const Launch*, const Thread*);
-  // Runs whole groups [begin, end) as plain loops, for kernels without fibers. `order` permutes the
-  // threads of a group, unless null. `current` is kept up to date in checked libraries.
+  GroupLimits limits;
+  // Function constants that the kernel needs and that have no value: "a, b", or null.
+  const char* missing_constants;
+  void (*identity)();  // of its threadgroup variables
+  bool fibers;         // may reach a barrier, a simdgroup function or threadgroup memory
+  // With fibers: where a thread starts, on its own stack. Never returns.
+  void (*entry)();
+  // Without: runs whole groups [begin, end) as plain loops. `order` permutes the threads of a
+  // group, unless null. `current` is kept up to date in checked libraries.
   void (*loop)(const Launch*, unsigned long begin, unsigned long end, const unsigned* order,
                Thread* current);
+};
+
+// Threadgroup memory that the body of a kernel declares.
+struct ThreadgroupVariable {
+  void (*identity)();  // of the kernel, never called
+  unsigned long size;
+  unsigned long alignment;
 };
 
 // `values[i]` points at lane i's input, and receives its result; only lanes of `mask` take part.
 typedef void (*Combine)(void* const* values, unsigned mask);
 
+enum class State : unsigned char { kReady, kBarrier, kSimdgroup, kDone };
+
+// One thread of the group that is running, and what it says when it waits: one line of the cache.
+struct alignas(64) Lane {
+  void* stack_pointer;
+  void* resume;
+  const char* file;  // where it waits
+  unsigned line;
+  unsigned short column;
+  unsigned short next;  // the lane whose turn is then; kScheduler behind the last of a chain
+  State state;
+  unsigned memory_flags;  // what the barrier orders; checked libraries alone say it
+  const char* operation;  // kSimdgroup: what for
+  void* value;
+  Combine combine;
+};
+
+// Lane i's stack is the i-th of a region that is aligned to its size, and behind the region is its
+// group: so a thread finds everything from its stack pointer.
+enum {
+  kLanes = 1024,
+  kScheduler = kLanes,
+  kNoLane = 0xffff,
+  kStackSize = 128 << 10,
+  kKnownVariables = 8
+};
+struct KnownVariable {
+  const void* tag;
+  void* memory;
+};
+struct Group {
+  Lane lanes[kLanes + 1];  // the last is the scheduler, on the stack of its OS thread
+  const Launch* launch;
+  const Thread* threads;
+  KnownVariable variables[kKnownVariables];  // those without a tag are free
+};
+
+// What a barrier orders, besides the threads: bits of mem_flags.
+enum MemoryFlags : unsigned { kOrdersDevice = 1, kOrdersThreadgroup = 2 };
+
+enum class Access : unsigned char { kLoad, kStore };
+
 // What the simulator offers to a library. None of these throws; each may never return.
 struct Runtime {
-  void (*threadgroup_barrier)(Site site);
+  void (*threadgroup_barrier)(Site site, unsigned memory_flags);
+  void (*simdgroup_barrier)(Site site, unsigned memory_flags);
   // All active lanes of the simdgroup meet, then `combine` (unless null) runs once for them all.
   void (*simdgroup)(Site site, const char* operation, void* value, Combine combine);
   void* (*threadgroup_variable)(const void* tag, unsigned long size, unsigned long alignment,
                                 const char* name, Site site);
-  void (*access)(const void* address, unsigned long size, bool store);
+  void (*finished)();
+
+  // From here on called by checked libraries alone. `from` is the address to which the call
+  // returns: it tells the source line.
+  void (*access)(const void* address, unsigned long size, Access access, const void* from);
+  void (*misaligned)(const void* address, unsigned long size, Access access, const void* from);
+  // The next access of `address` is atomic; it loads as well as stores if `modifies`.
+  void (*atomic)(const void* address, bool modifies);
+  // An index that an array of type `type` does not have.
+  void (*bad_index)(const char* type, long index, const void* from);
+  void (*division_by_zero)(const void* from);
+};
+
+// Code of a library that belongs to no source line. Checked libraries export mpsops_hook_range(),
+// which tells it.
+struct CodeRange {
+  const void* begin;
+  const void* end;
 };
 
 struct Library {
@@ -79,6 +156,8 @@ struct Library {
   bool checked;
   const KernelRow* begin;
   const KernelRow* end;
+  const ThreadgroupVariable* variables_begin;
+  const ThreadgroupVariable* variables_end;
   const void* image_begin;  // the library's own constants lie in here
   const void* image_end;
 };

@@ -3,6 +3,9 @@
 #pragma once
 #pragma GCC system_header
 #include <mpsops_abi.h>
+#include <mpsops_c_cast.h>
+#include <mpsops_memory_order.h>
+#include <metal_config>
 #include <metal_type_traits>
 
 namespace mpsops_msl {
@@ -12,6 +15,9 @@ template <unsigned N>
 struct Buffer {};
 template <unsigned N>
 struct Threadgroup {};
+// The parameter exists if the function constant is true.
+template <bool Exists, class Attribute>
+struct When {};
 struct thread_position_in_grid {};
 struct threadgroup_position_in_grid {};
 struct thread_position_in_threadgroup {};
@@ -33,6 +39,9 @@ struct dispatch_quadgroups_per_threadgroup {};
 struct grid_origin {};
 struct grid_size {};
 
+constexpr Extent required(unsigned x, unsigned y = 1, unsigned z = 1) {
+  return Extent{x, y, z};
+}
 static inline unsigned volume(Extent e) {
   return e.x * e.y * e.z;
 }
@@ -113,6 +122,30 @@ struct Bind {
   static constexpr Parameter describe(const char* name) {
     return Parameter{Parameter::kBuiltin, true, false, 0, sizeof(T), name};
   }
+};
+template <class T, class A>
+struct Bind<T, When<true, A>> : Bind<T, A> {};
+template <class T>
+struct Absent {
+  static T get() { return T(); }
+};
+template <class T>
+struct Absent<T&> {
+  static T& get() { return *static_cast<T*>(nullptr); }
+};
+template <class T, class A>
+struct Bind<T, When<false, A>> {
+  static T get(const Launch&, const Thread&) { return Absent<T>::get(); }
+  static constexpr Parameter describe(const char* name) {
+    return Parameter{Parameter::kAbsent, true, false, 0, 0, name};
+  }
+};
+template <class T, unsigned N>
+struct Bind<T, Buffer<N>> {
+  static_assert(
+      sizeof(T) == 0,
+      "a [[buffer(n)]] parameter must be a pointer or a reference: arrays of buffers are out "
+      "of scope of the simulator");
 };
 template <class T, unsigned N>
 struct Bind<T*, Buffer<N>> {

@@ -6,11 +6,43 @@
 
 namespace mpsops_msl {
 
-static inline void threadgroup_barrier(Site site) {
-  runtime.threadgroup_barrier(site);
+// Waits without a call where it can. In checked libraries the simulator wants to know.
+MPSOPS_INLINE bool wait(State state, Site site, const char* operation, void* value,
+                        Combine combine) {
+#ifdef MPSOPS_SWITCHES
+  const unsigned long pointer = stack_pointer();
+  Lane* lanes = group_of(pointer).lanes;
+  Lane* lane = &lanes[lane_of(pointer)];
+  const unsigned next = lane->next;
+  if (__builtin_expect(next == kNoLane, false)) return false;
+  lane->file = site.file;
+  lane->line = site.line;
+  lane->column = (unsigned short)site.column;
+  lane->state = state;
+  lane->operation = operation;
+  lane->value = value;
+  lane->combine = combine;
+  switch_lanes(lane, &lanes[next]);
+  return true;
+#else
+  return false;
+#endif
 }
-static inline void simdgroup_barrier(Site site) {
-  runtime.simdgroup(site, "simdgroup_barrier", nullptr, nullptr);
+
+MPSOPS_INLINE void threadgroup_barrier(Site site, unsigned memory_flags) {
+  if (!wait(State::kBarrier, site, nullptr, nullptr, nullptr)) {
+    runtime.threadgroup_barrier(site, memory_flags);
+  }
+}
+MPSOPS_INLINE void simdgroup(Site site, const char* operation, void* value, Combine combine) {
+  if (!wait(State::kSimdgroup, site, operation, value, combine)) {
+    runtime.simdgroup(site, operation, value, combine);
+  }
+}
+MPSOPS_INLINE void simdgroup_barrier(Site site, unsigned memory_flags) {
+  if (!wait(State::kSimdgroup, site, "simdgroup_barrier", nullptr, nullptr)) {
+    runtime.simdgroup_barrier(site, memory_flags);
+  }
 }
 
 template <class T, class Op>
@@ -61,19 +93,21 @@ struct Shuffle {
   T value;
   T other;
   int operand;
+  int width;
 };
-template <class T, int Width, class Source>
+template <class T, class Source>
 MPSOPS_UNCHECKED void shuffle_lanes(void* const* values, unsigned mask) {
   T result[32];
   for (int i = 0; i < 32; ++i) {
     if (mask >> i & 1) {
       const Shuffle<T>* mine = static_cast<Shuffle<T>*>(values[i]);
-      const int base = i / Width * Width;
-      int from = Source::from(i - base, mine->operand, Width);
-      const bool fill = from >= Width * 2;
-      if (fill) from -= Width * 2;
+      const int width = mine->width;
+      const int base = i / width * width;
+      int from = Source::from(i - base, mine->operand, width);
+      const bool fill = from >= width * 2;
+      if (fill) from -= width * 2;
       // Reading from an inactive lane is undefined on the GPU: poison, so that tests notice.
-      if (from < 0 || from >= Width || !(mask >> (base + from) & 1)) {
+      if (from < 0 || from >= width || !(mask >> (base + from) & 1)) {
         __builtin_memset(&result[i], 0xff, sizeof(T));
       } else {
         const Shuffle<T>* theirs = static_cast<Shuffle<T>*>(values[base + from]);
@@ -96,22 +130,19 @@ MPSOPS_UNCHECKED void first_lane(void* const* values, unsigned mask) {
     }
   }
 }
-// In: a bool as 0 or 1. Out: the votes of the group.
+// In: a vote. Out: the votes of the group.
 template <int Width>
 MPSOPS_UNCHECKED void ballot_lanes(void* const* values, unsigned mask) {
   for (int group = 0; group < 32; group += Width) {
-    unsigned votes = 0;
-    unsigned active = 0;
+    Ballot ballot = {};
     for (int i = 0; i < Width; ++i) {
       if (mask >> (group + i) & 1) {
-        active |= 1u << i;
-        votes |= unsigned(*static_cast<ulong*>(values[group + i]) != 0) << i;
+        ballot.active |= 1u << i;
+        ballot.votes |= static_cast<Ballot*>(values[group + i])->votes << i;
       }
     }
     for (int i = 0; i < Width; ++i) {
-      // The active lanes travel in the upper half.
-      if (mask >> (group + i) & 1)
-        *static_cast<ulong*>(values[group + i]) = ulong(active) << 32 | votes;
+      if (mask >> (group + i) & 1) *static_cast<Ballot*>(values[group + i]) = ballot;
     }
   }
 }
@@ -130,37 +161,37 @@ MPSOPS_UNCHECKED void elect_lane(void* const* values, unsigned mask) {
 }
 
 template <int Width>
-static inline ulong ballot(bool vote, const char* name, Site site) {
-  ulong value = vote;
-  runtime.simdgroup(site, name, &value, &ballot_lanes<Width>);
+MPSOPS_INLINE Ballot ballot(bool vote, const char* name, Site site) {
+  Ballot value = {vote, 0};
+  simdgroup(site, name, &value, &ballot_lanes<Width>);
   return value;
 }
 template <class T>
-static inline T collective(T value, const char* name, Combine combine, Site site) {
-  runtime.simdgroup(site, name, &value, combine);
+MPSOPS_INLINE T collective(T value, const char* name, Combine combine, Site site) {
+  simdgroup(site, name, &value, combine);
   return value;
 }
 
 template <class Op, int Width, class T>
-static inline T reduce(T value, const char* name, Site site) {
+MPSOPS_INLINE T reduce(T value, const char* name, Site site) {
   return collective(value, name, Width == 32 ? &reduce_lanes<T, Op> : &reduce_quads<T, Op>, site);
 }
 template <class Op, bool Inclusive, int Width, class T>
-static inline T scan(T value, const char* name, Site site) {
+MPSOPS_INLINE T scan(T value, const char* name, Site site) {
   return collective(value, name, &scan_lanes<T, Op, Inclusive, Width>, site);
 }
-template <class Source, int Width, class T>
-static inline T shuffle(T value, T other, int operand, const char* name, Site site) {
-  Shuffle<T> exchange = {value, other, operand};
-  runtime.simdgroup(site, name, &exchange, &shuffle_lanes<T, Width, Source>);
+template <class Source, class T>
+MPSOPS_INLINE T shuffle(T value, T other, int operand, int width, const char* name, Site site) {
+  Shuffle<T> exchange = {value, other, operand, width};
+  simdgroup(site, name, &exchange, &shuffle_lanes<T, Source>);
   return exchange.value;
 }
 template <int Width, class T>
-static inline T first(T value, const char* name, Site site) {
+MPSOPS_INLINE T first(T value, const char* name, Site site) {
   return collective(value, name, &first_lane<T, Width>, site);
 }
 template <int Width>
-static inline bool elect(const char* name, Site site) {
+MPSOPS_INLINE bool elect(const char* name, Site site) {
   return collective(0u, name, &elect_lane<Width>, site) != 0;
 }
 

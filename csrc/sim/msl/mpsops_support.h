@@ -6,13 +6,18 @@
 
 // What runs outside of a kernel's own self, or touches the simulator's memory.
 #define MPSOPS_UNCHECKED __attribute__((no_sanitize("kernel-address")))
+#define MPSOPS_INLINE static inline __attribute__((always_inline))
 #define MPSOPS_HERE                                        \
   ::mpsops_msl::Site {                                     \
     __builtin_FILE(), __builtin_LINE(), __builtin_COLUMN() \
   }
 
+#include <mpsops_elementary.h>
+
 // Binders and hooks run on the simulator's behalf: unchecked, all of them.
-#pragma clang attribute push(__attribute__((no_sanitize("kernel-address"))), apply_to = function)
+#pragma clang attribute push(                                                                 \
+    __attribute__((no_sanitize("kernel-address", "array-bounds", "integer-divide-by-zero"))), \
+    apply_to = function)
 
 #include <mpsops_binding.h>
 
@@ -21,8 +26,13 @@ namespace mpsops_msl {
 static Runtime runtime;
 
 extern "C" {
-extern const KernelRow __start_mpsops_kernels[] __attribute__((visibility("hidden")));
-extern const KernelRow __stop_mpsops_kernels[] __attribute__((visibility("hidden")));
+// Weak: a source may have no kernel, and no threadgroup variable.
+extern const KernelRow __start_mpsops_kernels[] __attribute__((weak, visibility("hidden")));
+extern const KernelRow __stop_mpsops_kernels[] __attribute__((weak, visibility("hidden")));
+extern const ThreadgroupVariable __start_mpsops_threadgroup[]
+    __attribute__((weak, visibility("hidden")));
+extern const ThreadgroupVariable __stop_mpsops_threadgroup[]
+    __attribute__((weak, visibility("hidden")));
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 }
@@ -35,13 +45,79 @@ static constexpr bool kChecked = false;
 extern "C"
     __attribute__((visibility("default"), used)) Library mpsops_attach(const Runtime* table) {
   runtime = *table;
-  return Library{kAbiVersion,           kChecked,     __start_mpsops_kernels,
-                 __stop_mpsops_kernels, __ehdr_start, _end};
+  return Library{kAbiVersion,
+                 kChecked,
+                 __start_mpsops_kernels,
+                 __stop_mpsops_kernels,
+                 __start_mpsops_threadgroup,
+                 __stop_mpsops_threadgroup,
+                 __ehdr_start,
+                 _end};
+}
+
+MPSOPS_INLINE unsigned long stack_pointer() {
+#ifdef __x86_64__
+  unsigned long value;
+  asm("movq %%rsp, %0" : "=r"(value));
+  return value;
+#else
+  return (unsigned long)__builtin_frame_address(0);
+#endif
+}
+MPSOPS_INLINE Group& group_of(unsigned long pointer) {
+  return *reinterpret_cast<Group*>((pointer | ((unsigned long)kStackSize * kLanes - 1)) + 1);
+}
+MPSOPS_INLINE unsigned lane_of(unsigned long pointer) {
+  return pointer / kStackSize % kLanes;
+}
+
+#if defined(__x86_64__) && !defined(MPSOPS_SIM_CHECKED)
+#define MPSOPS_SWITCHES 1
+// Inline, so that only registers in use are saved, and without a return, which the processor would
+// predict to go to the thread that called last. Pushes: compiled without a red zone.
+MPSOPS_INLINE void switch_lanes(Lane* from, Lane* to) {
+  asm volatile(
+      R"(pushq %%rbp
+      pushq %%rbx
+      leaq 1f(%%rip), %%rax
+      movq %%rsp, (%0)
+      movq %%rax, 8(%0)
+      movq (%1), %%rsp
+      jmpq *8(%1)
+      1:
+      popq %%rbx
+      popq %%rbp)"
+      : "+D"(from), "+S"(to)
+      :
+      : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1",
+        "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+        "xmm13", "xmm14", "xmm15", "memory", "cc");
+}
+#endif
+
+static inline __attribute__((always_inline, noreturn)) void finish() {
+#ifdef MPSOPS_SWITCHES
+  const unsigned long pointer = stack_pointer();
+  Lane* lanes = group_of(pointer).lanes;
+  Lane* lane = &lanes[lane_of(pointer)];
+  lane->state = State::kDone;
+  switch_lanes(lane, &lanes[lane->next]);
+#else
+  runtime.finished();
+#endif
+  __builtin_unreachable();
 }
 
 // threadgroup T name[n]; of a kernel becomes a reference to this.
 template <class T>
 static inline T& threadgroup_variable(const void* tag, const char* name, Site site) {
+#ifdef MPSOPS_SWITCHES
+  const Group& group = group_of(stack_pointer());
+  for (const KnownVariable& variable : group.variables) {
+    if (variable.tag == tag) return *static_cast<T*>(variable.memory);
+    if (variable.tag == nullptr) break;
+  }
+#endif
   return *static_cast<T*>(runtime.threadgroup_variable(tag, sizeof(T), alignof(T), name, site));
 }
 
@@ -49,8 +125,17 @@ template <class F, F function, class... A>
 struct Binder;
 template <class... T, void (*function)(T...), class... A>
 struct Binder<void (*)(T...), function, A...> {
-  static void call(const Launch* launch, const Thread* self) {
-    function(Bind<T, A>::get(*launch, *self)...);
+  static void entry() {
+    const unsigned long pointer = stack_pointer();
+    const Group& group = group_of(pointer);
+    const Thread& self = group.threads[lane_of(pointer)];
+#ifdef MPSOPS_SIM_CHECKED
+    // Not inlined: its accesses would go unchecked, as those of this function.
+    function(Bind<T, A>::get(*group.launch, self)...);
+#else
+    [[clang::always_inline]] function(Bind<T, A>::get(*group.launch, self)...);
+#endif
+    finish();
   }
 
   static void loop(const Launch* launch_, unsigned long begin, unsigned long end,
@@ -116,45 +201,7 @@ struct Binder<void (*)(T...), function, A...> {
 }  // namespace mpsops_msl
 
 #ifdef MPSOPS_SIM_CHECKED
-// clang's calls for each access of an instrumented function.
-#define MPSOPS_ACCESS(size)                                           \
-  extern "C" void __asan_load##size##_noabort(const void* address) {  \
-    ::mpsops_msl::runtime.access(address, size, false);               \
-  }                                                                   \
-  extern "C" void __asan_store##size##_noabort(const void* address) { \
-    ::mpsops_msl::runtime.access(address, size, true);                \
-  }
-MPSOPS_ACCESS(1)
-MPSOPS_ACCESS(2)
-MPSOPS_ACCESS(4)
-MPSOPS_ACCESS(8)
-MPSOPS_ACCESS(16)
-#undef MPSOPS_ACCESS
-extern "C" void __asan_loadN_noabort(const void* address, unsigned long size) {
-  ::mpsops_msl::runtime.access(address, size, false);
-}
-extern "C" void __asan_storeN_noabort(const void* address, unsigned long size) {
-  ::mpsops_msl::runtime.access(address, size, true);
-}
-extern "C" void* __asan_memcpy(void* to, const void* from, unsigned long size) {
-  if (size != 0) {
-    ::mpsops_msl::runtime.access(from, size, false);
-    ::mpsops_msl::runtime.access(to, size, true);
-  }
-  return __builtin_memcpy(to, from, size);
-}
-extern "C" void* __asan_memmove(void* to, const void* from, unsigned long size) {
-  if (size != 0) {
-    ::mpsops_msl::runtime.access(from, size, false);
-    ::mpsops_msl::runtime.access(to, size, true);
-  }
-  return __builtin_memmove(to, from, size);
-}
-extern "C" void* __asan_memset(void* to, int value, unsigned long size) {
-  if (size != 0) ::mpsops_msl::runtime.access(to, size, true);
-  return __builtin_memset(to, value, size);
-}
-extern "C" void __asan_handle_no_return() {}
+#include <mpsops_checks.h>
 #endif
 
 // Conversions that the compiler calls and the host may not have: libgcc 12 lacks those of bfloat.

@@ -13,7 +13,9 @@ KNOWN = frozenset(
         "MPSOPS_CPU_PATH",
         "MPSOPS_SIMULATOR",
         "MPSOPS_SIM_CHECK",
+        "MPSOPS_SIM_RACES",
         "MPSOPS_SIM_SCHEDULE",
+        "MPSOPS_SIM_TIMEOUT",
     }
 )
 

@@ -6,7 +6,8 @@ import typer
 
 from mpsops import __version__
 
-from . import coverage, doctor, info, ops, run, sources
+from . import check, coverage, doctor, info, ops, run, sources
+from . import compile as compile_command
 
 app = typer.Typer(
     name="mpsops",
@@ -37,7 +38,9 @@ def _options(
 
 app.command("doctor", epilog=doctor.EXIT_STATUS)(doctor.doctor)
 app.command("ops", epilog=ops.EXIT_STATUS)(ops.list_ops)
+app.command("check", epilog=check.EXIT_STATUS)(check.check)
 app.command("coverage", epilog=coverage.EXIT_STATUS)(coverage.coverage)
 app.command("info")(info.info)
 app.command("sources", epilog=sources.EXIT_STATUS)(sources.sources)
+app.command("compile", epilog=compile_command.EXIT_STATUS)(compile_command.compile_sources)
 app.command("run", context_settings=run.CONTEXT_SETTINGS, epilog=run.EXIT_STATUS)(run.run)

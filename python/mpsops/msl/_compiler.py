@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import platform
@@ -14,30 +13,53 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from ._cache import user_cache
+from ._cache_key import cache_key
+from ._rewriter import Constants
 from ._translate import translate
 
 _OLDEST_CLANG = 18  # arithmetic on __bf16
 
-_LANGUAGE = ["-std=gnu++14", "-fsigned-char", "-nostdinc", "-nostdinc++"]
+_LANGUAGE = ["-std=gnu++14", "-fsigned-char", "-fdeclspec", "-nostdinc", "-nostdinc++"]
 # Address spaces are one on the CPU; what is constant is const. The translator reads these words, so
 # they become macros only afterwards.
 _WORDS = ["-Dkernel=", "-Ddevice=", "-Dthreadgroup=", "-Dthread=", "-Dconstant=const"]
-_METAL = ["-D__METAL__=1", "-D__METAL_VERSION__=310", "-D__HAVE_BFLOAT__=1"]
+_METAL = ["-D__METAL__=1", "-D__METAL_MACOS__=1", "-D__METAL_VERSION__=310", "-D__HAVE_BFLOAT__=1"]
 _OPTIONS = [
     *["-fPIC", "-O2", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
     *["-fno-strict-aliasing", "-fwrapv", "-fno-math-errno", "-ffp-contract=off"],
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
-    *["-Wno-everything", "-Werror=c++17-extensions"],
+    "-Wno-everything",
 ]
+if platform.machine() == "x86_64":
+    _OPTIONS.append("-mno-red-zone")  # where a thread waits, it pushes
+# A call before each access. The scale makes clang tell apart what is aligned to its size (up to 16 bytes).
+# With opt-same-temp it would leave out the store of `x += 1`. A loop without end must not be optimised away.
 _CHECKED = [
-    "-fsanitize=kernel-address",
+    "-fsanitize=kernel-address,array-bounds,integer-divide-by-zero",
+    *["-fno-sanitize-recover=all", "-fsanitize-undefined-strip-path-components=-1", "-fno-finite-loops"],
     *["-mllvm", "-asan-instrumentation-with-call-threshold=0", "-mllvm", "-asan-stack=0"],
     *["-mllvm", "-asan-globals=0", "-mllvm", "-asan-kernel-mem-intrinsic-prefix=1"],
+    *["-mllvm", "-asan-mapping-scale=4", "-mllvm", "-asan-opt-same-temp=0"],
+    *["-gline-tables-only", "-fdebug-compilation-dir=."],
 ]
+OWN_HEADERS = "<metal>"  # what line tables call the folder of Metal's standard library
 
 
 class CompileError(RuntimeError):
-    """clang refused a kernel source. The text is clang's, with file and line of the source."""
+    """A kernel source cannot be compiled."""
+
+
+class SourceError(CompileError):
+    """clang refused a kernel source.
+
+    Attributes:
+        diagnostics: what clang said, with file and line of the source.
+    """
+
+    def __init__(self, diagnostics: str) -> None:
+        super().__init__(f"mpsops: the kernel source does not compile\n{diagnostics}")
+        self.diagnostics = diagnostics
 
 
 def include_directory() -> Path:
@@ -77,6 +99,13 @@ def clang() -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
+def _clang_identity() -> tuple[object, ...]:
+    """The commands, and which version of the program lies there."""
+    compile_command, link_command = clang()
+    program = Path(compile_command[0]).stat()
+    return compile_command, link_command, program.st_size, program.st_mtime_ns
+
+
 @cache
 def _machine() -> list[str]:
     """What this processor has beyond the baseline: conversions of half, and fma."""
@@ -94,30 +123,60 @@ def _machine() -> list[str]:
 def _run(command: Sequence[str], text: str | None = None, cwd: Path | None = None) -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode != 0:
-        raise CompileError(f"mpsops: the kernel source does not compile\n{done.stderr.strip()}")
+        raise SourceError(done.stderr.strip())
     return done.stdout
 
 
+def _torch_include() -> Path | None:
+    folder = _package_folder("torch")
+    return None if folder is None else folder / "include"
+
+
 def preprocess(
-    source: str, name: str, *, checked: bool, include: Sequence[Path] = (), torch_include: Path | None = None
+    source: str,
+    name: str,
+    *,
+    checked: bool,
+    include: Sequence[Path] = (),
+    defines: Sequence[str] = (),
+    torch_include: Path | None = None,
+    folder: Path | None = None,
 ) -> str:
-    """`source` with its headers, line markers kept; errors and sites call it `name`."""
-    if torch_include is None and (folder := _package_folder("torch")) is not None:
-        torch_include = folder / "include"
+    """`source` with its headers, line markers kept; errors and sites call it `name`.
+
+    `folder` is where names in quotes are looked up first, by default the current one.
+    """
+    torch_include = torch_include or _torch_include()
     flags = [*_LANGUAGE, *_METAL, "-isystem", str(include_directory())]
-    for folder in include:
-        flags += ["-I", str(folder)]
+    for each in include:
+        flags += ["-I", str(each)]
     if torch_include is not None:
         flags += ["-isystem", str(torch_include)]
     if checked:
         flags += ["-DMPSOPS_SIM_CHECKED=1"]
-    command = [*clang()[0], "-x", "c++", "-E", *flags, "-include", "mpsops_support.h", "-"]
-    return _run(command, f'#line 1 "{name}"\n{source}')
+    # By its path: the folder that we are in may have one of that name.
+    folders = (*include, include_directory())
+    support = next(file for at in folders if (file := at / "mpsops_support.h").is_file())
+    # Apple's compiler knows the library without an #include: published kernels use it so.
+    flags += ["-include", str(support), "-include", "metal_stdlib"]
+    command = [*clang()[0], "-x", "c++", "-E", *flags, "-"]
+    # Not by -D: our own headers, which come first, need not survive them.
+    macros = (define.partition("=") for define in defines)
+    head = "".join(f"#define {macro} {value if equals else 1}\n" for macro, equals, value in macros)
+    return _run(command, f'{head}#line 1 "{name}"\n{source}', cwd=folder)
 
 
-def build(text: str, output: Path, *, checked: bool, text_output: Path | None = None) -> None:
+def build(
+    text: str,
+    output: Path,
+    *,
+    checked: bool,
+    constants: Constants | None = None,
+    text_output: Path | None = None,
+    torch_include: Path | None = None,
+) -> None:
     """Preprocessed Metal Shading Language to the shared object `output`."""
-    translated = translate(text, str(include_directory()))
+    translated = translate(text, str(include_directory()), constants=constants)
     if text_output is not None:
         text_output.write_text(translated)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -125,34 +184,45 @@ def build(text: str, output: Path, *, checked: bool, text_output: Path | None = 
     with tempfile.TemporaryDirectory(prefix=".mpsops-", dir=output.parent) as folder:
         object_file = Path(folder) / "kernels.o"
         library = Path(folder) / "kernels.so"
-        flags = [*_LANGUAGE, *_WORDS, *_OPTIONS, *_machine(), *(_CHECKED if checked else [])]
+        flags = [*_LANGUAGE, *_WORDS, *_OPTIONS, *_machine()]
+        if checked:
+            flags += [*_CHECKED, f"-fdebug-prefix-map={include_directory()}={OWN_HEADERS}"]
+            if (torch_include := torch_include or _torch_include()) is not None:
+                flags.append(f"-fdebug-prefix-map={torch_include}=torch")
         _run([*compile_command, "-x", "c++", *flags, "-c", "-o", str(object_file), "-"], translated)
         _run([*link_command, "-shared", "-o", str(library), str(object_file)])
         library.replace(output)
 
 
-def cache_directory() -> Path:
-    """Where compiled sources are kept: MPSOPS_CACHE_DIR, or the user's cache folder."""
-    if folder := os.environ.get("MPSOPS_CACHE_DIR"):
-        return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mpsops" / "kernels"
-
-
 def compile_source(
-    source: str, *, name: str = "program_source", checked: bool = False, include: Sequence[Path] = ()
+    source: str,
+    *,
+    name: str = "program_source",
+    checked: bool = False,
+    include: Sequence[Path] = (),
+    defines: Sequence[str] = (),
+    constants: Constants | None = None,
 ) -> Path:
     """The shared object of `source`, compiled unless the cache has it."""
-    text = preprocess(source, name, checked=checked, include=include)
-    key = hashlib.sha256()
-    for part in (text, repr((_OPTIONS, _machine(), _CHECKED if checked else [], clang()))):
-        key.update(part.encode())
-    for module in ("_tokens.py", "_translate.py"):
-        key.update((Path(__file__).parent / module).read_bytes())
-    output = cache_directory() / f"{key.hexdigest()[:32]}.so"
-    if not output.exists():
-        build(text, output, checked=checked)
-    return output
+    include = [folder.resolve() for folder in include]
+
+    def make(output: Path) -> None:
+        # Not from the current folder, where quotes would find what the cache does not know of.
+        text = preprocess(
+            source, name, checked=checked, include=include, defines=defines, folder=output.parent
+        )
+        build(text, output, checked=checked, constants=constants)
+
+    cache = user_cache()
+    flags = [_LANGUAGE, _METAL, _WORDS, _OPTIONS, _machine(), _CHECKED if checked else []]
+    options = [name, checked, list(defines), constants or {}, flags, _clang_identity()]
+    key = cache_key(source, include, _torch_include(), options)
+    try:
+        return cache.find(key) or cache.add(key, make)
+    except OSError as error:
+        raise CompileError(
+            f"mpsops: cannot keep compiled kernels in {cache.folder}: {error.strerror}; set MPSOPS_CACHE_DIR"
+        ) from error
 
 
 def compile_family(source: Path, name: str, root: Path, output: Path, torch_include: Path) -> None:
@@ -166,4 +236,4 @@ def compile_family(source: Path, name: str, root: Path, output: Path, torch_incl
         preprocessed = preprocessed.replace(
             f'"{source.resolve().parent}/', f'"{source.resolve().parent.name}/'
         )
-        build(preprocessed, output / f"{source.stem}{suffix}", checked=checked)
+        build(preprocessed, output / f"{source.stem}{suffix}", checked=checked, torch_include=torch_include)

@@ -2,32 +2,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Sections of the Metal Shading Language Specification, version 3.1.
-_SECTIONS = {
-    "address-space": "4",
-    "c++14": "1.5",
-    "double": "2.1",
-    "function-pointer": "1.5.4",
-    "kernel": "5.1.3",
-    "lambda": "1.5.4",
-    "program-scope": "4",
-    "recursion": "1.5.4",
-    "restriction": "1.5.4",
-    "static-local": "4",
-}
+from ._rules import RULES, Section
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
+    """What is wrong, and where.
+
+    Attributes:
+        file: as the source spells it.
+        line: from 1.
+        rule: a name in `RULES`.
+        message: what was found.
+        column: from 1, or 0 where only the line is known.
+        fix: what to do, where more is known than the rule says.
+    """
+
     file: str
     line: int
     rule: str
     message: str
+    column: int = 0
+    fix: str = ""
 
     @property
-    def where(self) -> str:
-        """The section of the Metal Shading Language Specification, where it has one."""
-        return _SECTIONS.get(self.rule, "")
+    def section(self) -> Section:
+        """Of the Metal Shading Language Specification."""
+        return RULES[self.rule].section
+
+    @property
+    def advice(self) -> str:
+        return self.fix or RULES[self.rule].fix
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.rule}: {self.message}"
+        place = f"{self.file}:{self.line}" + (f":{self.column}" if self.column else "")
+        return f"{place}: {self.rule}: {self.message}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +13,7 @@ import torch
 from mpsops import _C
 
 from ._compiler import compile_source
+from ._rewriter import Constants
 
 Argument = torch.Tensor | bytes | int | float | bool | None
 
@@ -42,7 +43,10 @@ class Kernel:
         self.name = name
         description = library.describe(name)
         self.parameters: list[Parameter] = description["parameters"]
+        self.buffers = {each["index"]: each for each in self.parameters if each["kind"] == "buffer"}
         self.uses_fibers: bool = description["fibers"]
+        self.max_total_threads_per_threadgroup: int = description["max_total_threads_per_threadgroup"]
+        self.static_threadgroup_memory_length: int = description["static_threadgroup_memory_length"]
 
     def __call__(
         self,
@@ -58,7 +62,6 @@ class Kernel:
         """
         if (threads is None) == (threadgroups is None):
             raise TypeError("give either threads or threadgroups")
-        buffers = {p["index"]: p for p in self.parameters if p["kind"] == "buffer"}
         bound: list[torch.Tensor | bytes | int | None] = []
         index = 0
         for argument in arguments:
@@ -66,7 +69,7 @@ class Kernel:
                 bound.append(argument.bytes)
                 continue
             if isinstance(argument, (int, float)):
-                parameter = buffers.get(index)
+                parameter = self.buffers.get(index)
                 bound.append(_number(argument, parameter["element_size"] if parameter else 4))
             else:
                 bound.append(argument)
@@ -75,6 +78,10 @@ class Kernel:
         assert count is not None
         self._library.run(self.name, bound, unit, _size(count), _size(group_size))
 
+    def run(self, arguments: Sequence[object], threads: Sequence[int], group_size: Sequence[int]) -> None:
+        """Runs with arguments that are bound as they are: tensors, bytes, lists of tensors, None."""
+        self._library.run(self.name, arguments, "threads", threads, group_size)
+
 
 class Library:
     """The kernels of one source: `library["name"]`."""
@@ -82,12 +89,15 @@ class Library:
     def __init__(self, path: Path) -> None:
         self._library = _C.KernelLibrary(str(path))
         self.names: list[str] = self._library.names()
+        self._kernels: dict[str, Kernel] = {}
         self.checked: bool = self._library.checked
 
     def __getitem__(self, name: str) -> Kernel:
         if name not in self.names:
             raise KeyError(name)
-        return Kernel(self._library, name)
+        if name not in self._kernels:
+            self._kernels[name] = Kernel(self._library, name)
+        return self._kernels[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -96,17 +106,41 @@ class Library:
         return len(self.names)
 
 
+def load(compiled: Callable[[], Path]) -> Library:
+    """The library that `compiled` finds in the cache or makes, also if others evict it at that moment."""
+    while True:
+        path = compiled()
+        try:
+            return Library(path)
+        except RuntimeError:
+            if path.exists():
+                raise
+
+
 def compile(
-    source: str, *, name: str = "program_source", checked: bool | None = None, include: Sequence[Path] = ()
+    source: str,
+    *,
+    name: str = "program_source",
+    checked: bool | None = None,
+    include: Sequence[Path] = (),
+    defines: Sequence[str] = (),
+    constants: Constants | None = None,
 ) -> Library:
     """Compiles Metal Shading Language for the CPU. Raises CompileError with clang's diagnostics.
 
     A `checked` library reports accesses outside of the bound buffers; by default it is what
-    MPSOPS_SIM_CHECK says.
+    MPSOPS_SIM_CHECK says. `include` are folders of headers, `defines` macros: `NAME` or `NAME=VALUE`.
+    `constants` are the values of function constants, by name or by index; a kernel that needs one without
+    a value raises when it is called.
     """
-    if checked is None:
-        checked = _C.simulator_checked()
-    return Library(compile_source(source, name=name, checked=checked, include=include))
+    check = _C.simulator_checked() if checked is None else checked
+
+    def compiled() -> Path:
+        return compile_source(
+            source, name=name, checked=check, include=include, defines=defines, constants=constants
+        )
+
+    return load(compiled)
 
 
 def _size(value: int | Sequence[int]) -> list[int]:

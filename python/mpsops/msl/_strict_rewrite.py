@@ -8,10 +8,16 @@ What clang would not notice is reported from here: it is visible in the tokens o
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ._finding import Finding
+from ._parameters import _BUILTINS, Parameter
+from ._strict_arguments import MAX_BUFFERS, kernel_arguments
+from ._strict_calls import BYTES, KERNEL
+from ._strict_words import newer, words
+from ._targets import CPU
 from ._tokens import OPEN, Source, Token, TranslateError, scan
-from ._translate import _Parameter, _Translator
+from ._translate import Translator
 
 # `device` gets a keyword because methods can be qualified with keywords only; `constant` the space in
 # which clang accepts variables at program scope.
@@ -39,32 +45,29 @@ _RESERVED = (
     "|atomic_(?:int|uint|long|ulong|float|double|flag|size_t)"
 )
 _WORD = re.compile(
-    rf"^[ \t]*#.*$|\[\[threadgroup\b[^\]]*\]\]|\b({'|'.join(_SPACES)})\b|\b({_RESERVED})\b", re.MULTILINE
+    r"^[ \t]*#.*$|\bcoherent\s*\(\s*\w+\s*\)|\bcoherent(?=\s+device\b)|\[\[threadgroup\b[^\]]*\]\]"
+    rf"|\b({'|'.join(_SPACES)})\b|\b({_RESERVED})\b",
+    re.MULTILINE,
 )
-
-_FORBIDDEN = {
-    "goto": "goto",
-    "new": "new",
-    "delete": "delete",
-    "typeid": "typeid",
-    "dynamic_cast": "dynamic_cast",
-    "virtual": "virtual functions",
-    "try": "exceptions",
-    "throw": "exceptions",
-    "register": "register",
-    "thread_local": "thread_local",
-}
-_MAX_BUFFERS = 31
+_KERNEL_MARK = f' __attribute__((annotate("{KERNEL}"))) '
 
 
-def rewrite(text: str, system: tuple[str, ...]) -> tuple[str, list[Finding]]:
-    """Preprocessed `text` as C++ for OpenCL, with the line markers that it had."""
-    translator = _StrictTranslator(scan(_BOOL_VECTOR.sub("unsigned _BitInt(8)", text), system))
+def rewrite(text: str, system: tuple[str, ...], version: str) -> tuple[str, list[Finding]]:
+    """Preprocessed `text` as C++ for OpenCL, with the line markers that it had.
+
+    Columns of findings are of `text`.
+    """
+    translator = StrictTranslator(scan(_BOOL_VECTOR.sub("unsigned _BitInt(8)", text), system))
+    for found in words(translator.source):
+        translator.report(*found)
     try:
-        out = translator.run()
+        out = _WORD.sub(_in_opencl, translator.run())
     except TranslateError as error:
-        return "", [*translator.findings, _from_error(str(error))]
-    return _WORD.sub(_in_opencl, out), translator.findings
+        out = ""
+        translator.findings.append(_from_error(str(error)))
+    for found in newer(translator.source, version, set(translator.uses)):
+        translator.report(*found)
+    return out, translator.findings
 
 
 # OpenCL has no vectors of bool. This element is a type of its own, as bool is.
@@ -72,8 +75,8 @@ _BOOL_VECTOR = re.compile(r"\bbool(?= (?:bool\d )?__attribute__\(\(ext_vector_ty
 
 
 def _in_opencl(word: re.Match[str]) -> str:
-    if word[0].startswith("[["):
-        return ""  # on a parameter of a function that is no kernel
+    if word[0].startswith(("[[", "coherent")):
+        return ""  # an attribute of a parameter where no kernel is; what is no type
     return _SPACES[word[1]] if word[1] else f"msl_{word[2]}" if word[2] else word[0]
 
 
@@ -87,44 +90,40 @@ def in_metal(message: str) -> str:
     return re.sub(rf"\bmsl_({_RESERVED})\b", r"\1", message)
 
 
+_ERRORS = {"out of scope": "out-of-scope", "attribute": "attribute"}
+
+
 def _from_error(text: str) -> Finding:
     place, _, message = text.partition(": error: ")
     file, _, line = place.rpartition(":")
-    rule = "attribute" if "attribute" in message else "compile"
+    rule = next((rule for words, rule in _ERRORS.items() if words in message), "compile")
     return Finding(file or place, int(line) if line.isdecimal() else 0, rule, message)
 
 
-class _StrictTranslator(_Translator):
+class StrictTranslator(Translator):
     def __init__(self, source: Source) -> None:
-        super().__init__(source)
+        super().__init__(source, CPU, {})
         self.findings: list[Finding] = []
 
     def report(self, token: Token, rule: str, message: str) -> None:
+        self.findings.append(self.finding(token, rule, message))
+
+    def finding(self, token: Token, rule: str, message: str) -> Finding:
         file, _, line = self.source.where(token.start).rpartition(":")
-        self.findings.append(Finding(file, int(line), rule, message))
+        column = token.start - self.source.text.rfind("\n", 0, token.start)
+        return Finding(file, int(line), rule, message, column)
 
-    def run(self) -> str:
-        self.words()
-        return super().run()
-
-    def words(self) -> None:
-        for i, token in enumerate(self.tokens):
-            if token.kind != "name":
-                continue
-            if token.text == "double":
-                self.report(
-                    token, "double", "a floating-point type must be float, half or bfloat, got double"
-                )
-                token.text = "float"
-            elif token.text in _FORBIDDEN and not (token.text == "delete" and self.is_mark(i - 1, "=")):
-                self.report(token, "restriction", f"Metal has no {_FORBIDDEN[token.text]}")
+    def merge_address_spaces(self, at: int, limit: int, owner: str = "") -> None:
+        """They are types here."""
 
     # -- declarations
 
     def declaration(self, start: int, body: int, end: int, scope: str) -> None:
         super().declaration(start, body, end, scope)
-        header = [t.text for t in self.tokens[start : body if body >= 0 else end]]
+        header = self.without_attributes(start, body if body >= 0 else end)
         kind = self.declaration_kind(header)
+        if body >= 0:
+            self.mark_kernel(start, body)
         if kind == "type":
             if body >= 0 and "enum" not in header:
                 self.methods(body, header)
@@ -133,6 +132,25 @@ class _StrictTranslator(_Translator):
                 self.static_locals(body + 1, self.match[body])
         else:
             self.variable(start, end)
+
+    def without_attributes(self, start: int, end: int) -> list[str]:
+        texts: list[str] = []
+        while start < end:
+            behind = self.attribute_at(start)
+            if behind == start:
+                texts.append(self.tokens[start].text)
+            start = max(behind, start + 1)
+        return texts
+
+    def mark_kernel(self, start: int, body: int) -> None:
+        """For the rules that read the syntax tree."""
+        i = start
+        while i < body:
+            behind = self.attribute_at(i)
+            if "kernel" in [token.text for token in self.tokens[i : max(behind, i + 1)]]:
+                self.insert(self.tokens[behind - 1].end if behind > i else self.tokens[i].start, _KERNEL_MARK)
+                return
+            i = max(behind, i + 1)
 
     def declared_name(self, parts: list[int], stop: int) -> tuple[str, int]:
         name, open_paren = super().declared_name(parts, stop)
@@ -157,8 +175,14 @@ class _StrictTranslator(_Translator):
         while self.is_mark(start, "template") and self.is_mark(start + 1, "<"):
             start = self.angle_end(start + 1, end)
         words: list[Token] = []
+        attributes: dict[str, tuple[int, int]] = {}
         i = start
         while i < end and tokens[i].text not in ("=", "{", ";", ":"):
+            behind = self.attribute_at(i)
+            if behind != i:
+                attributes[tokens[i + 2].text] = i, behind
+                i = behind
+                continue
             if tokens[i].kind == "name":
                 words.append(tokens[i])
             if tokens[i].text == "<":
@@ -166,24 +190,27 @@ class _StrictTranslator(_Translator):
             else:
                 i = self.match[i] + 1 if tokens[i].text in OPEN else i + 1
         texts = [word.text for word in words]
-        others = {"using", "typedef", "template", "static_assert", "friend", "asm", "operator", "constant"}
-        if len(words) > 1 and not others & set(texts):
-            self.report(
-                words[-1],
-                "program-scope",
-                f"variable '{texts[-1]}' at program scope must be in constant memory",
-            )
+        others = {"using", "typedef", "template", "static_assert", "friend", "asm", "operator"}
+        if len(words) < 2 or others & set(texts):
+            return
+        if "function_constant" in attributes and "constant" in texts:
+            # Whatever the value will be: what depends on it is known when the pipeline is made.
+            self.insert(tokens[start].start, " constexpr ")
+        elif _BUILTINS & attributes.keys():
+            for span in attributes.values():
+                self.replace(*span, "")
+            self.insert(tokens[start].start, " extern __global const ")
+        elif "constant" not in texts:
+            message = f"variable '{texts[-1]}' at program scope must be in constant memory"
+            self.report(words[-1], "program-scope", message)
 
     def static_locals(self, at: int, limit: int) -> None:
         for i in range(at, limit):
             if self.tokens[i].text != "static":
                 continue
-            end = next(j for j in range(i, limit) if self.tokens[j].text in ("=", ";", "{", "("))
-            if "constant" not in (token.text for token in self.tokens[i:end]):
-                name = self.tokens[end - 1]
-                self.report(
-                    name, "static-local", f"static local variable '{name.text}' must be in constant memory"
-                )
+            end = next(j for j in range(i, limit) if self.tokens[j].text in ("=", ";", "{", "(", "["))
+            name = self.tokens[end - 1]
+            self.report(name, "static-local", f"local variable '{name.text}' must not be static")
 
     # -- methods
 
@@ -252,21 +279,14 @@ class _StrictTranslator(_Translator):
 
     # -- kernels
 
-    def parameters(self, open_paren: int) -> list[_Parameter]:
-        first = open_paren + 1
-        for i in range(first, self.match[open_paren]):
-            if self.tokens[i].text == "buffer" and self.is_mark(i - 1, "["):
-                index = self.tokens[i + 2]
-                if index.text.isdecimal() and int(index.text) >= _MAX_BUFFERS:
-                    self.report(
-                        index, "buffers", f"index of a buffer must be below {_MAX_BUFFERS}, got {index.text}"
-                    )
+    def parameters(self, open_paren: int) -> list[Parameter]:
+        self.findings += kernel_arguments(self, open_paren)
         return super().parameters(open_paren)
 
     def register(self) -> None:
-        expressions: dict[int, str] = getattr(self, "expressions", {})
         seen: dict[str, str] = {}
-        for number, (offset, _, host, name, _, token) in enumerate(self.rows):
+        for row in self.rows:
+            name, host, token = row.name, row.host, row.token
             where = self.source.where(token.start)
             if host in seen:
                 self.report(
@@ -279,7 +299,7 @@ class _StrictTranslator(_Translator):
             if not candidates:
                 raise self.source.fail(token, f"'{name}' is not a kernel")
             kernel = candidates[-1]
-            function = expressions.get(number, f" ::{kernel.scope}{name}")
+            function = row.expression or f" ::{kernel.scope}{name}"
             signature = f"::mpsops_msl::Signature<decltype({function})>"
             checks = [
                 (f"{signature}::is_void", f"[kernel] type that '{name}' returns must be void"),
@@ -289,12 +309,18 @@ class _StrictTranslator(_Translator):
                 kind, _, index = parameter.attribute[:-1].partition("<")
                 if kind.endswith("::Buffer") and not index.strip("() ").isdecimal():
                     checks.append(
-                        (f"{index} < {_MAX_BUFFERS}", f"[buffers] index must be below {_MAX_BUFFERS}")
+                        (f"{index} < {MAX_BUFFERS}", f"[buffers] index must be below {MAX_BUFFERS}")
                     )
             text = "".join(f' static_assert({condition}, "{message}");' for condition, message in checks)
             # After the checks: a function with an error has no type.
-            instantiation = f" template decltype({function}) {function};" if number in expressions else ""
-            self.insert(offset, text + instantiation)
+            instantiation = f" template decltype({function}) {function};" if row.expression else ""
+            self.insert(row.offset, text + instantiation)
+
+    def rewrite_casts(self) -> None:
+        """They stay as they are: clang knows their address spaces."""
+
+    def limits(self, header: Any, name: str) -> str:
+        return ""
 
     def threadgroup_variable(self, start: int, end: int) -> None:
         super().threadgroup_variable(start, end)
@@ -303,7 +329,7 @@ class _StrictTranslator(_Translator):
         for name in re.findall(r"mpsops_tag_(\w+) =", text):
             kind = f"mpsops_type_{name}"
             declared += (
-                f" enum {{ mpsops_bytes_{name} = sizeof({kind}) }};"
+                f" enum {{ {BYTES}{name} = sizeof({kind}) }};"
                 f" threadgroup {kind}& {name} = ::mpsops_msl::threadgroup_variable<{kind}>();"
             )
         self.edits.append((begin, stop, declared))

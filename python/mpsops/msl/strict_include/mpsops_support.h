@@ -3,8 +3,11 @@
 #pragma GCC system_header
 #define MPSOPS_IN(T) T
 #include <metal_type_traits>
+#include <mpsops_c_cast.h>
 
 #define METAL_FUNC inline
+// Not in the specification, but in Apple's headers, and in kernels that their compiler takes.
+#define assert(condition) ((void)(condition))
 
 namespace mpsops_msl {
 
