@@ -75,11 +75,27 @@ inline void combine_hash(device atomic_uint* output, ulong index, uint low, uint
 template <class Hash>
 inline ulong hash_part(device const typename Hash::Element* self, ulong output, long part,
                        uint first, uint step, constant HashTensorParams& params) {
+  using Element = typename Hash::Element;
   const long base = strided_offset(output, params.kept);
   const long begin = part * params.chunk;
   const long end = min(begin + params.chunk, long(params.length));
   ulong hash = 0;
-  for (long i = begin + first; i < end; i += step) {
+  long i = begin + first;
+  if (params.reduced.ndim == 1) {
+    // Several loads in flight.
+    device const Element* elements = self + base;
+    const long stride = params.reduced.strides[0];
+    for (; i + 3 * long(step) < end; i += 4 * long(step)) {
+      Element values[4];
+      for (uint k = 0; k < 4; ++k) {
+        values[k] = elements[(i + long(k * step)) * stride];
+      }
+      for (uint k = 0; k < 4; ++k) {
+        hash ^= Hash::pattern(values[k]);
+      }
+    }
+  }
+  for (; i < end; i += step) {
     hash ^= Hash::pattern(self[base + strided_offset(ulong(i), params.reduced)]);
   }
   return hash;
@@ -92,7 +108,7 @@ template <class Hash>
                              uint2 position [[thread_position_in_grid]],
                              uint2 grid [[threads_per_grid]]) {
   const ulong index = linear_index(position, grid);
-  const ulong part = index / ulong(params.outputs);
+  const ulong part = quotient(index, ulong(params.outputs));
   if (part >= ulong(params.parts)) {
     return;
   }
@@ -111,7 +127,7 @@ template <class Hash>
                           uint simdgroups [[simdgroups_per_threadgroup]],
                           uint lane [[thread_index_in_simdgroup]]) {
   const ulong index = linear_index(group, groups) * simdgroups + simdgroup;
-  const ulong found = index / ulong(params.parts);
+  const ulong found = quotient(index, ulong(params.parts));
   if (found >= ulong(params.outputs)) {
     return;
   }

@@ -1,7 +1,7 @@
 // loss(row) = sum over d != target of w[target] * max(0, margin - x[target] + x[d])^p / columns.
 // A team of `lanes` threads takes a row (metal/common/row_teams.h), a threadgroup takes as many
 // rows as it has teams. One dispatch; mean and sum over more than kElementsPerGroup elements add a
-// second, in which one threadgroup adds at most 256 partial sums, always in the same order. Reads
+// second, in which one threadgroup adds at most 1024 partial sums, always in the same order. Reads
 // the input once; backward writes every gradient once, without atomics. A target outside [0,
 // columns) is never used as an index: the row is skipped and the flag raised.
 #include <metal_stdlib>

@@ -78,8 +78,8 @@ struct Segment {
 template <typename I>
 inline device const I* segment_bounds(ulong output, device const I* offsets,
                                       constant SegmentReduceParams& params) {
-  const ulong line = output / ulong(params.columns);
-  const ulong row = line / ulong(params.segments);
+  const ulong line = quotient(output, ulong(params.columns));
+  const ulong row = quotient(line, ulong(params.segments));
   // A row has one offset more than segments.
   return offsets + line + row;
 }
@@ -88,9 +88,9 @@ template <typename I>
 inline Segment find_segment(ulong output, device const I* offsets,
                             constant SegmentReduceParams& params) {
   const ulong columns = ulong(params.columns);
-  const ulong line = output / columns;
+  const ulong line = quotient(output, columns);
   const ulong column = output - line * columns;
-  const ulong row = line / ulong(params.segments);
+  const ulong row = quotient(line, ulong(params.segments));
   device const I* bounds = segment_bounds(output, offsets, params);
   const long size = params.axis_size;
   const long start = min(max(long(bounds[0]), 0L), size);

@@ -9,7 +9,8 @@
 
 using namespace metal;
 
-template <typename T>
+// Index is uint where there are fewer than 2^31 tokens.
+template <typename T, typename Index>
 kernel void transform_bias_rescale_qkv(device T* query [[buffer(0)]], device T* key [[buffer(1)]],
                                        device T* value [[buffer(2)]],
                                        device const T* qkv [[buffer(3)]],
@@ -26,9 +27,10 @@ kernel void transform_bias_rescale_qkv(device T* query [[buffer(0)]], device T* 
   const float scale = part == 0 ? params.scale : 1.0f;
   const float shift = float(bias[position.x * params.bias_stride]);
   // The grid has 2^16 rows of tokens at most.
-  for (long token = position.y; token < params.tokens; token += grid.y) {
-    const long batch = token / params.length;
-    const long place = token - batch * params.length;
+  for (Index token = position.y; token < Index(params.tokens); token += grid.y) {
+    const Index batch_index = token / Index(params.length);
+    const long batch = long(batch_index);
+    const long place = long(token - batch_index * Index(params.length));
     const float x = float(
         qkv[batch * params.stride[0] + place * params.stride[1] + position.x * params.stride[2]]);
     output[((batch * heads + head) * params.length + place) * params.head + offset] =
@@ -36,4 +38,5 @@ kernel void transform_bias_rescale_qkv(device T* query [[buffer(0)]], device T* 
   }
 }
 
-INSTANTIATE_FLOATING("transform_bias_rescale_qkv", transform_bias_rescale_qkv)
+INSTANTIATE_FLOATING_WITH("transform_bias_rescale_qkv", transform_bias_rescale_qkv, uint)
+INSTANTIATE_FLOATING_WITH("transform_bias_rescale_qkv_wide", transform_bias_rescale_qkv, ulong)

@@ -12,8 +12,9 @@
 
 namespace mpsops {
 
-// One group adds the partial sums, one per thread.
-inline constexpr uint32_t kMaxPartials = 256;
+// One group adds the partial sums.
+inline constexpr uint32_t kMaxPartials = 1024;
+inline constexpr uint32_t kPartialsThreads = 256;
 
 // Runs `first` over `groups` groups (at most kMaxPartials) and, if they are several, has the kernel
 // "<family>_total" add their sums into `output`. `divisor` is what the sum is divided by, as
@@ -29,8 +30,9 @@ void launch_partial_sums(std::string_view family, const Kernel& first, const Gri
   const at::Tensor partials = at::empty({count}, output.options().dtype(at::kFloat));
   const auto& total =
       get_kernel(family, kernel_name(std::string(family) + "_total", {output.scalar_type()}));
-  launch_all({make_dispatch(first, groups, output, partials, args...),
-              make_dispatch(total, groups_for(1, kMaxPartials), output, partials, count, divisor)});
+  launch_all(
+      {make_dispatch(first, groups, output, partials, args...),
+       make_dispatch(total, groups_for(1, kPartialsThreads), output, partials, count, divisor)});
 }
 
 }  // namespace mpsops

@@ -23,8 +23,8 @@ using at::Tensor;
 
 constexpr int64_t kHeld = 8;  // columns of a thread, in metal/fused_rms_norm.metal
 constexpr int64_t kColumnsPerGroup = 32;
-// Sums of the gradient of weight: 1 MiB of them fills a GPU, except where rows are very long.
-constexpr int64_t kPartialElements = int64_t{1} << 18;
+// Sums of the gradient of weight: 4 MiB of them fill a GPU, except where rows are very long.
+constexpr int64_t kPartialElements = int64_t{1} << 20;
 constexpr int64_t kMinParts = 32;
 constexpr int64_t kMaxParts = 1024;
 

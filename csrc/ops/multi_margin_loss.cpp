@@ -21,7 +21,7 @@ namespace {
 
 constexpr int64_t kPerLane = 8;
 // What a group reads when it sums over rows: a small input takes one group, hence one dispatch.
-constexpr int64_t kElementsPerGroup = 16384;
+constexpr int64_t kElementsPerGroup = 4096;
 
 MarginLossSizes check_shapes(const at::Tensor& self, const at::Tensor& target, const at::Scalar& p,
                              const at::Tensor& weight) {

@@ -66,7 +66,9 @@ std::tuple<Tensor, Tensor, Tensor> transform_bias_rescale_qkv(const Tensor& qkv,
   params.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(per_head)));
 
   constexpr auto kName = "transform_bias_rescale_qkv";
-  const Kernel& kernel = get_kernel(kName, kernel_name(kName, {qkv.scalar_type()}));
+  const bool narrow = params.tokens < std::numeric_limits<int32_t>::max();
+  const Kernel& kernel = get_kernel(
+      kName, kernel_name(narrow ? kName : "transform_bias_rescale_qkv_wide", {qkv.scalar_type()}));
   const auto width = static_cast<uint32_t>(qkv.size(2));
   const auto rows = static_cast<uint32_t>(std::min(params.tokens, kMaxTokenRows));
   const uint32_t across = std::min(kThreads, std::bit_ceil(std::min(width, kThreads)));

@@ -6,3 +6,9 @@
 inline ulong linear_index(uint2 position, uint2 grid) {
   return ulong(position.y) * grid.x + position.x;
 }
+
+// GPUs divide 64-bit integers in software: most are small enough not to.
+inline ulong quotient(ulong dividend, ulong divisor) {
+  return ((dividend | divisor) >> 32) == 0 ? ulong(uint(dividend) / uint(divisor))
+                                           : dividend / divisor;
+}

@@ -18,7 +18,7 @@ inline void write_partial_sum(float sum, float divisor, device T* output, device
   }
 }
 
-// One threadgroup with at least `count` threads.
+// One threadgroup.
 template <typename T>
 [[kernel]] void total_of_partial_sums(
     device T* output [[buffer(0)]], device const float* partials [[buffer(1)]],
@@ -27,7 +27,11 @@ template <typename T>
     uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float shared[32];
   const GroupPosition at = group_position(thread_index, threads, lane, simdgroup);
-  const float sum = group_sum(thread_index < count ? partials[thread_index] : 0.0f, shared, at);
+  float sum = 0.0f;
+  for (uint part = thread_index; part < count; part += threads) {
+    sum += partials[part];
+  }
+  sum = group_sum(sum, shared, at);
   if (thread_index == 0) {
     output[0] = T(sum / divisor);
   }
