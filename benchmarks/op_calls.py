@@ -3,17 +3,21 @@
 The registry names the OpInfo entries of each op; nothing here lists an op.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 import mpsops
 from mpsops import _opinfo
+
+if TYPE_CHECKING:  # importing them settles whether there is an mps device
+    from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 # Where the registered kernels run: a Mac's GPU or the simulated one; an NVIDIA GPU for the cuda runtime.
 DEVICE = "cuda" if mpsops._C.runtime == "cuda" else "mps"
@@ -69,12 +73,15 @@ def record(samples: Iterator[tuple[OpInfo, SampleInput]]) -> dict[str, list[Call
     return recorder.calls
 
 
-def samples(name: str, dtype: torch.dtype = torch.float32) -> Iterator[tuple[OpInfo, SampleInput]]:
-    """The samples, on the device, of the OpInfo entries of a name; of a dtype that they take."""
+def samples(
+    name: str, dtype: torch.dtype = torch.float32, device: str = DEVICE
+) -> Iterator[tuple[OpInfo, SampleInput]]:
+    """The samples, on a device, of the OpInfo entries of a name; of a dtype that they take."""
     for info in _opinfo.find(name):
         supported = set(info.supported_dtypes("cpu"))
         taken = next(each for each in (dtype, torch.int64, *sorted(supported, key=str)) if each in supported)
-        for sample in info.sample_inputs(DEVICE, taken, requires_grad=info.supports_autograd):
+        differentiable = info.supports_autograd and (taken.is_floating_point or taken.is_complex)
+        for sample in info.sample_inputs(device, taken, requires_grad=differentiable):
             yield info, sample
 
 

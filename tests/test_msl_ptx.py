@@ -55,6 +55,43 @@ def test_threadgroup_memory_is_shared_memory(tmp_path: Path) -> None:
     ptx.assemble(text)
 
 
+def test_constant_references_are_passed_by_value(tmp_path: Path) -> None:
+    """The host reads which: 1 is an address, 2 a value, of a buffer, with its size."""
+    text = compiled(
+        """
+        struct Params { uint count; float scale; long strides[4]; };
+        kernel void probe(uint i [[thread_position_in_grid]], device float* x [[buffer(0)]],
+                          constant Params& params [[buffer(2)]], constant long* more [[buffer(1)]],
+                          constant float& one [[buffer(3)]]) {
+          if (i < params.count) x[params.strides[i % 4] + more[i]] = params.scale + one;
+        }
+        """,
+        tmp_path,
+    )
+    assert re.search(r"\.param \.align 8 \.b8 probe_param_3\[40\]", text)
+    (params,) = re.findall(r"mov\.b64 \t(%rd\d+), probe_param_3;", text) or ["probe_param_3"]
+    assert re.search(rf"ld\.param\.b32 \t%\w+, \[{params}\+4\]", text)
+    assert ".local" not in text, "the struct is copied into memory of the thread"
+    (table,) = re.findall(r"probe_passings\[\d+\] = \{([\d, ]+)\}", text)
+    words = [int(word) for word in table.split(",")]
+    rows = [(words[i], words[i + 1], words[i + 2]) for i in range(0, len(words), 4)]
+    assert rows[1:] == [(1, 0, 8), (2, 2, 40), (1, 1, 8), (2, 3, 4)]
+    assert rows[0][0] == 0
+    ptx.assemble(text)
+
+
+@pytest.mark.parametrize("call", ["simd_max(x[i])", "simd_prefix_inclusive_sum(x[i])"])
+def test_lanes_that_are_alone_are_visited_in_a_loop(call: str, tmp_path: Path) -> None:
+    """Unrolled, the predicates of 32 lanes are more than ptxas can allocate for sm_90."""
+    kernel = (
+        "kernel void probe(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) "
+        f"{{ if (x[i] > 0.0f) x[i] = {call}; }}"
+    )
+    text = compiled(kernel, tmp_path)
+    assert text.count("shfl.sync") < 16
+    ptx.assemble(text)
+
+
 @pytest.mark.parametrize(
     ("call", "instruction"),
     [
@@ -72,6 +109,27 @@ def test_instructions(call: str, instruction: str, tmp_path: Path) -> None:
     kernel = f"kernel void probe(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {{ x[i] = {call}; }}"
     text = compiled(kernel, tmp_path)
     assert instruction in text
+    ptx.assemble(text)
+
+
+def test_the_library_of_vectors(tmp_path: Path) -> None:
+    """Vectors, matrices, packed vectors, pack functions and fences need nothing that an NVIDIA GPU lacks."""
+    source = """
+    kernel void probe(device float4* x, device packed_half3* p, device bfloat4* b, constant float3x3& m,
+                      uint i [[thread_position_in_grid]]) {
+      float4 v = x[i], c; int4 e;
+      v.xyz = m * v.zyx;
+      v = select(v, sincos(v, c) + frexp(v, e), isnan(v) || v < 0) + ldexp(v, e) + nextafter(v, c);
+      v += unpack_unorm4x8_srgb_to_float(pack_float_to_srgb_unorm4x8(c)) + float4(b[i] * b[i]);
+      p[i].xy += half2(v.xy);
+      half4 h = half4(v);
+      h = fma(h, h, h) + nextafter(h, half(1)) + fract(h);
+      atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst, thread_scope_device);
+      x[i] = v + float4(float3(p[i]), determinant(m)) + float4(mulhi(e, e)) + float4(h) + refract(v, c, 0.5f);
+    }
+    """
+    text = compiled(source, tmp_path)
+    assert "fence.sc" in text
     ptx.assemble(text)
 
 

@@ -5,10 +5,10 @@
 
 namespace mpsops_msl {
 
-static inline void threadgroup_barrier(Site) {
+static inline void threadgroup_barrier(Site, unsigned) {
   __syncthreads();
 }
-static inline void simdgroup_barrier(Site) {
+static inline void simdgroup_barrier(Site, unsigned) {
   __nvvm_bar_warp_sync(__nvvm_activemask());
 }
 
@@ -38,6 +38,14 @@ static inline T from_lane(T value, unsigned lane, unsigned mask) {
   return value;
 }
 
+// One after another: of a simdgroup those in `mask`, of a smaller group all, because groups beside
+// it take part in the same shuffles. A loop over bits, not an unrolled one: ptxas fails for sm_90
+// on the predicates of that.
+template <int Width>
+static inline unsigned lanes_to_visit(unsigned mask) {
+  return Width == 32 ? mask : (1u << (Width & 31)) - 1;
+}
+
 // All lanes of the group at once as a tree, in the order of the simulator's; some alone one by one.
 template <class Op, int Width, class T>
 static inline T reduce(T value, const char*, Site) {
@@ -49,10 +57,10 @@ static inline T reduce(T value, const char*, Site) {
     return value;
   }
   T result = Op::template identity<T>();
-  const unsigned first = first_of_group<Width>();
-  for (unsigned i = 0; i < Width; ++i) {
-    const T other = from_lane(value, first + i, mask);
-    if (mask >> (first + i) & 1) result = Op::apply(result, other);
+  for (unsigned rest = lanes_to_visit<Width>(mask); rest != 0; rest &= rest - 1) {
+    const unsigned lane = first_of_group<Width>() + unsigned(__builtin_ctz(rest));
+    const T other = from_lane(value, lane, mask);
+    if (mask >> lane & 1) result = Op::apply(result, other);
   }
   return result;
 }
@@ -61,24 +69,24 @@ template <class Op, bool Inclusive, int Width, class T>
 static inline T scan(T value, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
   T running = Op::template identity<T>();
-  const unsigned first = first_of_group<Width>();
-  for (unsigned i = 0; i < Width; ++i) {
-    const T other = from_lane(value, first + i, mask);
-    if ((mask >> (first + i) & 1) && first + i + (Inclusive ? 0 : 1) <= lane_index()) {
+  for (unsigned rest = lanes_to_visit<Width>(mask); rest != 0; rest &= rest - 1) {
+    const unsigned lane = first_of_group<Width>() + unsigned(__builtin_ctz(rest));
+    const T other = from_lane(value, lane, mask);
+    if ((mask >> lane & 1) && lane + (Inclusive ? 0 : 1) <= lane_index()) {
       running = Op::apply(running, other);
     }
   }
   return running;
 }
 
-template <class Source, int Width, class T>
-static inline T shuffle(T value, T other, int operand, const char*, Site) {
+template <class Source, class T>
+static inline T shuffle(T value, T other, int operand, int width, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
-  const unsigned first = first_of_group<Width>();
-  int from = Source::from(int(lane_index() - first), operand, Width);
-  const bool fill = from >= 2 * Width;
-  if (fill) from -= 2 * Width;
-  const unsigned lane = first + (unsigned(from) & (Width - 1));
+  const unsigned first = lane_index() & ~unsigned(width - 1);
+  int from = Source::from(int(lane_index() - first), operand, width);
+  const bool fill = from >= 2 * width;
+  if (fill) from -= 2 * width;
+  const unsigned lane = first + (unsigned(from) & unsigned(width - 1));
   // Sources that read the filling are few and known when this is compiled.
   const T mine = from_lane(value, lane, mask);
   const T filled = from_lane(other, lane, mask);
@@ -92,12 +100,11 @@ static inline T first(T value, const char*, Site) {
   return from_lane(value, first_of_group<Width>() + unsigned(lane), mask);
 }
 
-// The active lanes travel in the upper half.
 template <int Width>
-static inline ulong ballot(bool vote, const char*, Site) {
+static inline Ballot ballot(bool vote, const char*, Site) {
   const unsigned mask = __nvvm_activemask();
   const unsigned votes = unsigned(__nvvm_vote_ballot_sync(mask, vote));
-  return ulong(mask_of_group<Width>(mask)) << 32 | mask_of_group<Width>(votes);
+  return Ballot{mask_of_group<Width>(votes), mask_of_group<Width>(mask)};
 }
 
 template <int Width>

@@ -3,6 +3,7 @@
 #pragma once
 #pragma GCC system_header
 #include <mpsops_binding.h>
+#include <mpsops_passing.h>
 
 #define MPSOPS_UNCHECKED
 #define MPSOPS_HERE \
@@ -20,15 +21,62 @@ static inline unsigned least(unsigned a, unsigned b) {
 
 extern "C" __attribute__((address_space(3))) char mpsops_arena[];
 
+// A kernel's parameter of type T with attribute A, as a parameter of its entry in the PTX: the
+// driver copies all of them when it launches, so that no argument needs memory of the device.
+struct Nothing {};
+template <class T, class A>
+struct Argument {
+  typedef Nothing Passed;
+  static constexpr Passing passing = {Passing::kNothing, 0, sizeof(Nothing)};
+  static T get(const Launch& launch, const Thread& self, const Nothing&) {
+    return Bind<T, A>::get(launch, self);
+  }
+};
+template <class T, unsigned N>
+struct Argument<T*, Buffer<N>> {
+  typedef T* Passed;
+  static constexpr Passing passing = {Passing::kAddress, N, sizeof(T*)};
+  static T* get(const Launch&, const Thread&, T* const& passed) { return passed; }
+};
+template <class T, unsigned N>
+struct Argument<T&, Buffer<N>> {
+  typedef T* Passed;
+  static constexpr Passing passing = {Passing::kAddress, N, sizeof(T*)};
+  static T& get(const Launch&, const Thread&, T* const& passed) { return *passed; }
+};
+template <class T, unsigned N>
+struct Argument<const T&, Buffer<N>> {
+  typedef T Passed;
+  static constexpr Passing passing = {Passing::kValue, N, sizeof(T)};
+  static const T& get(const Launch&, const Thread&, const T& passed) { return passed; }
+};
+// A parameter that exists on a condition (mpsops_binding.h, where it has one).
+template <bool Exists, class Attribute>
+struct When;
+template <class T, class A>
+struct Argument<T, When<true, A>> : Argument<T, A> {};
+
 // Blocks and grid are launched flat. Groups at the edge of a grid may be smaller, as in Metal, and
 // number their threads by their own size, so that lanes are neighbours.
 template <class F, F function, class... A>
 struct Binder;
 template <class... T, void (*function)(T...), class... A>
 struct Binder<void (*)(T...), function, A...> {
-  static inline void run(const Launch& launch) {
+  template <unsigned I>
+  using Passed = __type_pack_element<I, typename Argument<T, A>::Passed...>;
+
+  struct Passings {
+    Passing of[sizeof...(T)];
+  };
+  static constexpr Passings passings = {{Argument<T, A>::passing...}};
+
+  __attribute__((always_inline)) static void run(const Launch& launch,
+                                                 const typename Argument<T, A>::Passed&... passed) {
     Thread self = {};
-    self.group = unflatten(__nvvm_read_ptx_sreg_ctaid_x(), launch.groups);
+    // Most grids are lines, and divisions take time.
+    const unsigned block = __nvvm_read_ptx_sreg_ctaid_x();
+    self.group = launch.groups.y * launch.groups.z == 1 ? Extent{block, 0, 0}
+                                                        : unflatten(block, launch.groups);
     const Extent first =
         Extent{self.group.x * launch.group_size.x, self.group.y * launch.group_size.y,
                self.group.z * launch.group_size.z};
@@ -41,7 +89,8 @@ struct Binder<void (*)(T...), function, A...> {
     self.in_grid =
         Extent{first.x + self.position.x, first.y + self.position.y, first.z + self.position.z};
     self.arena = (char*)mpsops_arena;
-    function(Bind<T, A>::get(launch, self)...);
+    // A call would need its arguments in memory, and ptxas fails on some for sm_90.
+    [[clang::always_inline]] function(Argument<T, A>::get(launch, self, passed)...);
   }
 };
 

@@ -1,0 +1,99 @@
+"""How a device is waited for, and how its own time is read."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+
+class Clock(Protocol):
+    """Attributes: device is torch's name of it."""
+
+    device: str
+
+    def synchronize(self) -> None: ...
+
+    def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
+        """The device's own time for what a block enqueues; None where it has no such clock.
+
+        ``lead`` is how long the host takes to enqueue it: the device is kept busy as long, so that it does
+        not wait for the host inside of the block.
+        """
+        ...
+
+
+class HostClock:
+    """The CPU: everything is done when a call returns."""
+
+    device = "cpu"
+
+    def synchronize(self) -> None:
+        pass
+
+    def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
+        return None
+
+
+class MpsClock(HostClock):
+    """A Mac's GPU, or the simulated one, which has no clock of its own."""
+
+    device = "mps"
+
+    def __init__(self, simulated: bool) -> None:
+        self.simulated = simulated
+
+    def synchronize(self) -> None:
+        torch.mps.synchronize()
+
+    def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
+        if self.simulated:
+            return None
+        start, end = (torch.mps.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        block()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+
+class CudaClock:
+    """An NVIDIA GPU: CUDA events, behind a kernel that spins while the host enqueues."""
+
+    device = "cuda"
+    LONGEST_LEAD = 0.05  # seconds
+
+    def __init__(self) -> None:
+        self._cycles_per_second = self._calibrate()
+
+    def synchronize(self) -> None:
+        torch.cuda.synchronize()
+
+    def _timed(self, work: Callable[[], None]) -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+    def _calibrate(self) -> float:
+        cycles = 10_000_000
+        for _ in range(2):
+            seconds = self._timed(lambda: torch.cuda._sleep(cycles))
+        return cycles / seconds
+
+    def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda._sleep(int(min(lead, self.LONGEST_LEAD) * self._cycles_per_second))
+        start.record()
+        block()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+
+def wall_seconds(block: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    block()
+    return time.perf_counter() - start

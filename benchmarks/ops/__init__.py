@@ -1,0 +1,19 @@
+"""Calls of every registered overload, in the sizes of :mod:`benchmarks.sizes`.
+
+``ops/<family>.py`` has a function ``calls(make, size)`` for each family whose arguments do not simply grow
+with its OpInfo sample. It yields ``(function, args, kwargs)``: an overload is a call to measure as it stands;
+of any other function, and of the backward pass of either, the registered overloads that it reaches are
+recorded.
+
+It may have tables by overload name: ``bytes_moved`` (benchmarks/traffic.py); ``references``, ``checks`` and
+``compared_outputs`` (benchmarks/correctness.py).
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+
+def hook(family: str) -> ModuleType | None:
+    name = f"{__name__}.{family}"
+    return import_module(name) if find_spec(name) else None
