@@ -244,7 +244,7 @@ def test_every_variable_of_ours_is_known() -> None:
         p.read_text()
         for p in (*root.glob("csrc/**/*.cpp"), *root.glob("csrc/**/*.mm"), *root.glob("python/**/*.py"))
     ]
-    read = re.findall(r'(?:getenv\(|environ\.get\(|environ\[)"(MPSOPS_\w+)"', " ".join(texts))
+    read = re.findall(r'(?:getenv\(|environment\(|environ\.get\(|environ\[)"(MPSOPS_\w+)"', " ".join(texts))
     assert set(read) == environment.KNOWN
 
 

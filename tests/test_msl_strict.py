@@ -640,10 +640,11 @@ def test_a_name_of_the_source_is_not_newer_metal() -> None:
 
 def test_coherent_buffers_are_newer() -> None:
     source = (
-        "kernel void k(volatile coherent(device) device uint* p [[buffer(0)]], coherent device uint* q) {\n"
+        "kernel void k(volatile coherent(device) device uint* p [[buffer(0)]],\n"
+        "              coherent device uint* q) {\n"
         "  uint coherent = p[0];\n  q[0] = coherent;\n}"
     )
-    assert [(f.line, f.rule) for f in found(source)] == [(3, "version"), (3, "version")]
+    assert [(f.line, f.rule) for f in found(source)] == [(3, "version"), (4, "version")]
     assert found(source, "3.2") == []
 
 

@@ -9,9 +9,10 @@ template <class T, class A>
 constexpr auto c_convert(MPSOPS_IN(A) a, int) -> decltype((T)a) {
   return (T)a;
 }
+// A copy is not const: its conversion operator may not be either.
 template <class T, class A>
-constexpr T c_convert(MPSOPS_IN(A) a, long) {
-  return (T) const_cast<A&>(a);
+constexpr T c_convert(A a, long) {
+  return (T)a;
 }
 template <class T, class A>
 constexpr T c_cast_as(MPSOPS_IN(A) a, Is<true>) {

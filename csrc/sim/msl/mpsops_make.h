@@ -6,15 +6,15 @@
 
 namespace mpsops_msl {
 
-// Conversion operators need not be const: then the value is not one either.
+// Conversion operators need not be const: then a copy is converted, which is not either.
 template <class T, class A>
 constexpr auto convert(MPSOPS_IN(A) a, int)
     -> decltype(T(static_cast<typename Through<__remove_cv(T), A>::type>(a))) {
   return T(static_cast<typename Through<__remove_cv(T), A>::type>(a));
 }
 template <class T, class A>
-constexpr T convert(MPSOPS_IN(A) a, long) {
-  return T(const_cast<A&>(a));
+constexpr T convert(A a, long) {
+  return T(a);
 }
 
 template <class T, bool Vector = VectorOf<T>::is_vector>

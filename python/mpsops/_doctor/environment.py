@@ -9,6 +9,7 @@ KNOWN = frozenset(
     {
         "MPSOPS_AUTOPATCH",
         "MPSOPS_CACHE_DIR",
+        "MPSOPS_CACHE_SIZE",
         "MPSOPS_CLANG",
         "MPSOPS_CPU_PATH",
         "MPSOPS_SIMULATOR",

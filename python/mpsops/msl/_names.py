@@ -34,13 +34,13 @@ _SINCE = {
     "3.2": [
         "atomic_thread_fence|memory_order_seq_cst",
         r"thread_scope(?:_\w+)?",
-        r"coherent (?=\(|device)|memory_coherence|memory_coherence_(?:device|threadgroup)",
+        r"coherent(?= \(| device)|memory_coherence|memory_coherence_(?:device|threadgroup)",
         "os_log|os_log_default|metal_logging",
     ],
     "4.0": [
         "(?:un)?pack_(?:float_to_|half_to_)?snorm10a2(?:_to_(?:float|half))?",
         "user_annotation",
-        "tensor (?=<)|tensor_(?:handle|inline|offset)|cooperative_tensor|dextents",
+        "tensor(?= <)|tensor_(?:handle|inline|offset)|cooperative_tensor|dextents",
         "metal_tensor|metal_cooperative_tensor|MetalPerformancePrimitives",
     ],
 }
