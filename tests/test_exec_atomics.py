@@ -122,6 +122,7 @@ def test_in_threadgroup_memory(kernels: msl.Library) -> None:
         "atomic_fetch_min_explicit((device atomic_float*)out, 1.0f, memory_order_relaxed);",
         "atomic_fetch_add_explicit((device atomic_ulong*)out, 1ul, memory_order_relaxed);",
         "atomic_fetch_add_explicit((device atomic<long>*)out, 1l, memory_order_relaxed);",
+        "atomic_fetch_add_explicit((device atomic_uint*)out, 1u, memory_order_seq_cst);",
     ],
 )
 def test_what_metal_does_not_have(statement: str) -> None:

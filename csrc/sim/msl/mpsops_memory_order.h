@@ -1,4 +1,4 @@
-// Orders and scopes of memory. Atomic functions are relaxed; the others are for fences (Metal 3.2).
+// Orders and scopes of memory. The other orders are for fences (Metal 3.2).
 #pragma once
 #pragma GCC system_header
 
@@ -19,6 +19,11 @@ enum thread_scope {
 };
 
 }  // namespace metal
+
+// Behind the parameters of atomic functions, which are relaxed all.
+#define MPSOPS_RELAXED(order)                                      \
+  __attribute__((enable_if(order == ::metal::memory_order_relaxed, \
+                           "atomic functions take memory_order_relaxed only")))
 
 using metal::memory_order;
 using metal::memory_order_relaxed;
