@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -35,6 +35,16 @@ class HostClock:
         return None
 
 
+def _between_events(event: Callable[..., Any], work: Callable[[], None]) -> float:
+    """The device's seconds for what `work` enqueues; `event` makes events of its stream."""
+    start, end = (event(enable_timing=True) for _ in range(2))
+    start.record()
+    work()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end)) / 1e3
+
+
 class MpsClock(HostClock):
     """A Mac's GPU, or the simulated one, which has no clock of its own."""
 
@@ -49,12 +59,7 @@ class MpsClock(HostClock):
     def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
         if self.simulated:
             return None
-        start, end = (torch.mps.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        block()
-        end.record()
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1e3
+        return _between_events(torch.mps.Event, block)
 
 
 class CudaClock:
@@ -69,31 +74,28 @@ class CudaClock:
     def synchronize(self) -> None:
         torch.cuda.synchronize()
 
-    def _timed(self, work: Callable[[], None]) -> float:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1e3
-
     def _calibrate(self) -> float:
         cycles = 10_000_000
         for _ in range(2):
-            seconds = self._timed(lambda: torch.cuda._sleep(cycles))
+            seconds = _between_events(torch.cuda.Event, lambda: torch.cuda._sleep(cycles))
         return cycles / seconds
 
     def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda._sleep(int(min(lead, self.LONGEST_LEAD) * self._cycles_per_second))
-        start.record()
-        block()
-        end.record()
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1e3
+        return _between_events(torch.cuda.Event, block)
 
 
-def wall_seconds(block: Callable[[], None]) -> float:
+def wall_seconds(block: Callable[[], object]) -> float:
     start = time.perf_counter()
     block()
     return time.perf_counter() - start
+
+
+def waited_seconds(clock: Clock, call: Callable[[], object]) -> float:
+    """Of the call, and of the wait until the device is done with it."""
+
+    def waited() -> None:
+        call()
+        clock.synchronize()
+
+    return wall_seconds(waited)

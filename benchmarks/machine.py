@@ -1,10 +1,11 @@
 """What a machine does without our help, to read other figures by: launches, waits, copies, drift."""
 
+from collections.abc import Callable
 from statistics import median
 
 import torch
 
-from benchmarks.clocks import Clock, wall_seconds
+from benchmarks.clocks import Clock, waited_seconds
 
 COPY_BYTES = {"cuda": 1 << 30, "mps": 1 << 26, "cpu": 1 << 26}
 DRIFT = 0.10
@@ -18,13 +19,9 @@ class Baselines:
         self.one = torch.zeros(1, device=clock.device)
         self.canary = torch.ones(1 << 20, device=clock.device)
 
-    def _latency(self, call: object, repetitions: int = 50) -> float:
-        def synchronised() -> None:
-            call()  # type: ignore[operator]
-            self.clock.synchronize()
-
-        synchronised()
-        return median(wall_seconds(synchronised) for _ in range(repetitions))
+    def _latency(self, call: Callable[[], object], repetitions: int = 50) -> float:
+        waited_seconds(self.clock, call)
+        return median(waited_seconds(self.clock, call) for _ in range(repetitions))
 
     def canary_ms(self) -> float:
         """One fixed op, by the device's clock if it has one: between two of these the machine changes."""
@@ -48,11 +45,10 @@ class Baselines:
             for _ in range(calls):
                 target.copy_(source)
 
-        def waited() -> float:
-            return wall_seconds(lambda: (block(), self.clock.synchronize()))  # type: ignore[func-returns-value]
-
-        waited()
-        times = [self.clock.device_seconds(block, 1e-3) or waited() for _ in range(3)]
+        waited_seconds(self.clock, block)
+        times = [
+            self.clock.device_seconds(block, 1e-3) or waited_seconds(self.clock, block) for _ in range(3)
+        ]
         return 2 * size * calls / median(times) / 1e9
 
     def measure(self) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 
-from benchmarks.clocks import Clock, wall_seconds
+from benchmarks.clocks import Clock, waited_seconds, wall_seconds
 
 AGREEMENT = 0.05
 
@@ -61,19 +61,11 @@ class Samples:
 
 def warm_up(clock: Clock, call: Callable[[], object], longest: float) -> float:
     """Calls until two medians of three agree; the last of them, in seconds."""
-
-    def once() -> float:
-        def synchronised() -> None:
-            call()
-            clock.synchronize()
-
-        return wall_seconds(synchronised)
-
     spent, previous = 0.0, float("inf")
     while True:
         times = []
         while len(times) < 3 and spent <= longest:
-            times.append(once())
+            times.append(waited_seconds(clock, call))
             spent += times[-1]
         current = median(times) if times else previous
         if abs(current - previous) <= AGREEMENT * current or spent > longest:
@@ -84,17 +76,13 @@ def warm_up(clock: Clock, call: Callable[[], object], longest: float) -> float:
 def _round(clock: Clock, contestant: Contestant, samples: Samples) -> None:
     call = contestant.call
 
-    def synchronised() -> None:
-        call()
-        clock.synchronize()
-
     def enqueue() -> None:
         for _ in range(samples.block):
             call()
 
     contestant.select()
-    synchronised()  # what selecting costs the next call is not the op's
-    samples.latency += [wall_seconds(synchronised) for _ in range(samples.latencies)]
+    waited_seconds(clock, call)  # what selecting costs the next call is not the op's
+    samples.latency += [waited_seconds(clock, call) for _ in range(samples.latencies)]
     host = wall_seconds(enqueue)
     total = host + wall_seconds(clock.synchronize)
     samples.host.append(host / samples.block)
@@ -113,7 +101,7 @@ def measure(clock: Clock, contestants: Iterable[Contestant], plan: Plan) -> dict
         samples = found[each.name]
         each.select()
         clock.synchronize()
-        samples.first = wall_seconds(lambda call=each.call: (call(), clock.synchronize()))
+        samples.first = waited_seconds(clock, each.call)
         estimate = warm_up(clock, each.call, plan.longest / 4)
         samples.block = max(1, min(plan.calls, int(plan.block / estimate)))
         samples.latencies = max(1, min(plan.latencies, int(plan.longest / 4 / estimate)))

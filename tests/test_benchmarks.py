@@ -15,7 +15,19 @@ import pytest
 import torch
 
 import mpsops
-from benchmarks import calls, cases, checking, comparing, files, overloads, providers, report, runner, timing
+from benchmarks import (
+    calls,
+    cases,
+    checking,
+    clocks,
+    comparing,
+    files,
+    overloads,
+    providers,
+    report,
+    runner,
+    timing,
+)
 from benchmarks.correctness import Judge, results
 from benchmarks.pairs import pairs
 from benchmarks.traffic import bytes_moved
@@ -141,10 +153,8 @@ class FakeClock:
         block()
         return self.now - before
 
-    def wall_seconds(self, block: Any) -> float:
-        before = self.now
-        block()
-        return self.now - before
+    def perf_counter(self) -> float:
+        return self.now
 
     def contestant(self, name: str, seconds: float, first: float) -> timing.Contestant:
         durations = iter([first])
@@ -158,7 +168,7 @@ class FakeClock:
 
 def test_contestants_take_turns_and_the_first_call_counts_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
-    monkeypatch.setattr(timing, "wall_seconds", clock.wall_seconds)
+    monkeypatch.setattr(clocks, "time", clock)
     plan = timing.Plan(rounds=3, latencies=2, block=0.01, longest=10.0, calls=100)
     found = timing.measure(clock, [clock.contestant("a", 1e-3, 0.5), clock.contestant("b", 2e-3, 0.25)], plan)
     assert found["a"].first == pytest.approx(0.5)
@@ -177,7 +187,7 @@ def test_contestants_take_turns_and_the_first_call_counts_apart(monkeypatch: pyt
 
 def test_slow_calls_are_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
-    monkeypatch.setattr(timing, "wall_seconds", clock.wall_seconds)
+    monkeypatch.setattr(clocks, "time", clock)
     found = timing.measure(clock, [clock.contestant("slow", 2.0, 3.0)], timing.Plan())
     assert (found["slow"].block, len(found["slow"].throughput)) == (1, 1)
     # Cold, warm, after the selection, with a wait, in a block, in a block by the device's clock.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median_high
 from typing import Any
 
 from benchmarks.pairs import Pair, share
@@ -48,15 +49,11 @@ def _axes(figure: Any, families: list[str], title: str) -> Any:
     return axes
 
 
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
 def ratio_plot(contest: Contest, stem: Path) -> list[Path]:
     compared = [pair for pair in contest.pairs if pair.ratio is not None]
     if not compared:
         return []
-    families = _by_family(compared, lambda found: _median([pair.ratio or 0.0 for pair in found]))
+    families = _by_family(compared, lambda found: median_high([pair.ratio or 0.0 for pair in found]))
     figure = _figure(len(families))
     axes = _axes(figure, [name for name, _ in families], f"{contest.title}\n{contest.device}")
     axes.set_xscale("log")
@@ -93,7 +90,7 @@ def bandwidth_plot(contest: Contest, stem: Path) -> list[Path]:
     def of(pair: Pair) -> float:
         return share(pair.ours, contest.copy_gbps) or 0.0
 
-    families = _by_family(large, lambda found: _median([of(pair) for pair in found]))
+    families = _by_family(large, lambda found: median_high([of(pair) for pair in found]))
     figure = _figure(len(families))
     title = f"Share of copy bandwidth ({contest.copy_gbps:.0f} GB/s), large\n{contest.device}"
     axes = _axes(figure, [name for name, _ in families], title)

@@ -10,38 +10,29 @@
 
 namespace mpsops::sim {
 
-namespace {
-
-struct Unload {
-  void operator()(void* handle) const { dlclose(handle); }
-};
-
-}  // namespace
+void KernelLibrary::Unload::operator()(void* handle) const {
+  dlclose(handle);
+}
 
 KernelLibrary::KernelLibrary(const std::string& path) : path_(path) {
   // Kernels call libm; a Python that does not link it would leave them without.
   static void* libm = dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
   (void)libm;
-  std::unique_ptr<void, Unload> handle(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
-  TORCH_CHECK(handle != nullptr, "mpsops: kernels cannot be loaded: ", dlerror());
+  handle_.reset(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
+  TORCH_CHECK(handle_ != nullptr, "mpsops: kernels cannot be loaded: ", dlerror());
   using Attach = mpsops_msl::Library (*)(const mpsops_msl::Runtime*);
-  const auto attach = reinterpret_cast<Attach>(dlsym(handle.get(), "mpsops_attach"));
+  const auto attach = reinterpret_cast<Attach>(dlsym(handle_.get(), "mpsops_attach"));
   TORCH_CHECK(attach != nullptr, "mpsops: ", path, " is not a kernel library");
   table_ = attach(&runtime());
   TORCH_CHECK(table_.abi_version == mpsops_msl::kAbiVersion, "mpsops: ", path,
               " was compiled for another version of the simulator");
   using Hooks = mpsops_msl::CodeRange (*)();
-  if (const auto hooks = reinterpret_cast<Hooks>(dlsym(handle.get(), "mpsops_hook_range"))) {
+  if (const auto hooks = reinterpret_cast<Hooks>(dlsym(handle_.get(), "mpsops_hook_range"))) {
     hooks_ = hooks();
   }
   for (const auto* row = table_.begin; row != table_.end; ++row) {
     rows_.emplace(row->name, row);
   }
-  handle_ = handle.release();
-}
-
-KernelLibrary::~KernelLibrary() {
-  dlclose(handle_);
 }
 
 uint32_t KernelLibrary::threadgroup_memory(const mpsops_msl::KernelRow& row) const {

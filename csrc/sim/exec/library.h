@@ -16,9 +16,6 @@ namespace mpsops::sim {
 class KernelLibrary {
  public:
   explicit KernelLibrary(const std::string& path);
-  ~KernelLibrary();
-  KernelLibrary(const KernelLibrary&) = delete;
-  KernelLibrary& operator=(const KernelLibrary&) = delete;
   const mpsops_msl::KernelRow* find(const std::string& name) const;
   std::vector<std::string> names() const;
   const mpsops_msl::Library& table() const { return table_; }
@@ -32,8 +29,12 @@ class KernelLibrary {
   }
 
  private:
+  struct Unload {
+    void operator()(void* handle) const;
+  };
+
   std::string path_;
-  void* handle_;
+  std::unique_ptr<void, Unload> handle_;
   mpsops_msl::Library table_{};
   mpsops_msl::CodeRange hooks_{};
   std::unordered_map<std::string, const mpsops_msl::KernelRow*> rows_;

@@ -1,18 +1,13 @@
 #include "csrc/sim/exec/scheduler.h"
 
-#include <ATen/Parallel.h>
-#include <c10/util/Exception.h>
 #include <c10/util/StringUtil.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <mutex>
 #include <numeric>
 
 #include "csrc/core/mix.h"
 #include "csrc/sim/exec/signals.h"
-#include "csrc/sim/exec/source_lines.h"
 #include "csrc/sim/exec/watchdog.h"
 #include "csrc/sim/exec/worker.h"
 
@@ -56,14 +51,6 @@ std::string place_of(const Lane& lane) {
 
 }  // namespace
 
-thread_local constinit Worker* Worker::current_ = nullptr;
-
-Worker& Worker::create() {
-  thread_local Worker worker;
-  current_ = &worker;
-  return worker;
-}
-
 uint64_t Worker::random() {
   return random_ = mix(random_);
 }
@@ -84,76 +71,6 @@ void Worker::order(std::vector<T>& items) {
   }
 }
 
-// -- on the fibers
-
-void Worker::loop_entry() {
-  Worker& self = current();
-  const bool ordered = self.work_->schedule.order != Schedule::Order::kForward;
-  self.work_->code.row->loop(&self.work_->launch, self.loop_begin_, self.loop_end_,
-                             ordered ? self.thread_order_.data() : nullptr, self.threads_.data());
-  self.settle();
-  mpsops_switch(&self.lanes_[0], self.scheduler_);
-  __builtin_unreachable();
-}
-
-void Worker::wait(State state, Site site, const char* operation, void* value, Combine combine) {
-  settle();
-  if (expired_.load(std::memory_order_relaxed)) {
-    hang(place(site));
-  }
-  Lane& lane = lanes_[current_lane()];
-  lane.state = state;
-  lane.file = site.file;
-  lane.line = site.line;
-  lane.column = static_cast<unsigned short>(site.column);
-  lane.operation = operation;
-  lane.value = value;
-  lane.combine = combine;
-  mpsops_switch(&lane, &lanes_[lane.next]);
-}
-
-void Worker::finished() {
-  settle();
-  Lane& lane = lanes_[current_lane()];
-  lane.state = State::kDone;
-  mpsops_switch(&lane, &lanes_[lane.next]);
-}
-
-// The fiber is left where it is, for ever.
-void Worker::fail(std::string what) {
-  stop(c10::str(who(), ": ", what));
-}
-
-void Worker::stop(std::string error) {
-  error_ = std::move(error);
-  mpsops_switch(&lanes_[current_lane()], scheduler_);
-  __builtin_unreachable();
-}
-
-void Worker::barrier(Site site, unsigned memory_flags) {
-  if (looping_) {
-    fail(c10::str("threadgroup_barrier at ", place(site),
-                  " is not visible to the translator: call it by name"));
-  }
-  lanes_[current_lane()].memory_flags = memory_flags;
-  wait(State::kBarrier, site, nullptr, nullptr, nullptr);
-}
-
-void Worker::simdgroup_barrier(Site site, unsigned memory_flags) {
-  lanes_[current_lane()].memory_flags = memory_flags;
-  simdgroup(site, "simdgroup_barrier", nullptr, nullptr);
-}
-
-void Worker::simdgroup(Site site, const char* operation, void* value, Combine combine) {
-  if (looping_) {
-    fail(c10::str(operation, " at ", place(site),
-                  " is not visible to the translator: call it by name"));
-  }
-  wait(State::kSimdgroup, site, operation, value, combine);
-}
-
-// -- the scheduler
-
 // Each of these lanes until it waits or is done, one after the other.
 void Worker::run_chain(const std::vector<unsigned>& lanes) {
   for (size_t i = 0; i + 1 < lanes.size(); ++i) {
@@ -161,6 +78,15 @@ void Worker::run_chain(const std::vector<unsigned>& lanes) {
   }
   lanes_[lanes.back()].next = mpsops_msl::kScheduler;
   mpsops_switch(scheduler_, &lanes_[lanes[0]]);
+}
+
+// What the lanes of `mask` wait for, which is the same for them all.
+void Worker::combine(const Lane& leader, unsigned simdgroup, void* const* values, unsigned mask) {
+  if (leader.combine == nullptr) {
+    races_.simdgroup_barrier(simdgroup, leader.memory_flags);
+  } else {
+    leader.combine(values, mask);
+  }
 }
 
 // All waiting lanes of [first, last) are at a simdgroup function, or at a barrier or done.
@@ -193,11 +119,7 @@ bool Worker::meet(unsigned first, unsigned last) {
     values[i - first] = lane.value;
     mask |= 1u << (i - first);
   }
-  if (leader->combine == nullptr) {
-    races_.simdgroup_barrier(first / kSimdgroupSize, leader->memory_flags);
-  } else {
-    leader->combine(values, mask);
-  }
+  combine(*leader, first / kSimdgroupSize, values, mask);
   for (unsigned i = first; i < last; ++i) {
     if (lanes_[i].state == State::kSimdgroup) {
       lanes_[i].state = State::kReady;
@@ -227,11 +149,8 @@ bool Worker::advance_together(unsigned first, unsigned last) {
     if (leader.state != State::kSimdgroup) {
       return true;
     }
-    if (leader.combine == nullptr) {
-      races_.simdgroup_barrier(first / kSimdgroupSize, leader.memory_flags);
-    } else {
-      leader.combine(values, static_cast<unsigned>((uint64_t{1} << (last - first)) - 1));
-    }
+    combine(leader, first / kSimdgroupSize, values,
+            static_cast<unsigned>((uint64_t{1} << (last - first)) - 1));
   }
 }
 
@@ -490,89 +409,6 @@ std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
     }
   }
   return {};
-}
-
-namespace {
-
-void on_barrier(Site site, unsigned memory_flags) {
-  Worker::current().barrier(site, memory_flags);
-}
-void on_simdgroup_barrier(Site site, unsigned memory_flags) {
-  Worker::current().simdgroup_barrier(site, memory_flags);
-}
-void on_simdgroup(Site site, const char* operation, void* value, Combine combine) {
-  Worker::current().simdgroup(site, operation, value, combine);
-}
-void* on_threadgroup_variable(const void* tag, unsigned long size, unsigned long alignment,
-                              const char* name, Site site) {
-  return Worker::current().threadgroup_variable(tag, size, alignment, name, site);
-}
-void on_finished() {
-  Worker::current().finished();
-}
-void on_access(const void* address, unsigned long size, Access access, const void* from) {
-  Worker::current().access(address, size, access, from);
-}
-void on_misaligned(const void* address, unsigned long size, Access access, const void* from) {
-  Worker::current().misaligned(address, size, access, from);
-}
-void on_atomic(const void* address, bool modifies) {
-  Worker::current().atomic(address, modifies);
-}
-void on_bad_index(const char* type, long index, const void* from) {
-  std::string name = type;
-  if (const auto alias = name.find("(aka "); alias != std::string::npos) {
-    name = name.substr(alias + 5, name.size() - alias - 6);
-  }
-  Worker::current().fail(
-      c10::str("out-of-bounds index ", index, " into an array ", name, ", at ", line_of(from)));
-}
-void on_division_by_zero(const void* from) {
-  Worker::current().fail(c10::str("integer division by zero, at ", line_of(from)));
-}
-
-}  // namespace
-
-const mpsops_msl::Runtime& runtime() {
-  static constexpr mpsops_msl::Runtime table{&on_barrier,    &on_simdgroup_barrier,
-                                             &on_simdgroup,  &on_threadgroup_variable,
-                                             &on_finished,   &on_access,
-                                             &on_misaligned, &on_atomic,
-                                             &on_bad_index,  &on_division_by_zero};
-  return table;
-}
-
-void run(const Work& work) {
-  const auto& launch = work.launch;
-  const uint64_t groups = uint64_t{launch.groups.x} * launch.groups.y * launch.groups.z;
-  const uint64_t threads =
-      uint64_t{launch.group_size.x} * launch.group_size.y * launch.group_size.z;
-  // At least so many threads before another OS thread is woken.
-  const uint64_t worthwhile = work.code.row->fibers ? 256 : 16384;
-  const auto grain = static_cast<int64_t>(std::max<uint64_t>(1, worthwhile / threads));
-  if (work.races != RaceCheck::kOff) {
-    const auto problem = Worker::current().run(work, 0, groups);
-    TORCH_CHECK(problem.empty(), "mpsops.simulator: ", with_lines(problem, *work.code.library));
-    return;
-  }
-  std::mutex mutex;
-  std::string error;
-  std::atomic<bool> failed = false;
-  at::parallel_for(0, static_cast<int64_t>(groups), grain, [&](int64_t begin, int64_t end) {
-    if (failed.load(std::memory_order_relaxed)) {
-      return;
-    }
-    auto problem =
-        Worker::current().run(work, static_cast<uint64_t>(begin), static_cast<uint64_t>(end));
-    if (!problem.empty()) {
-      failed = true;
-      const std::scoped_lock lock(mutex);
-      if (error.empty()) {
-        error = std::move(problem);
-      }
-    }
-  });
-  TORCH_CHECK(error.empty(), "mpsops.simulator: ", with_lines(error, *work.code.library));
 }
 
 }  // namespace mpsops::sim

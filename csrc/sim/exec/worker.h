@@ -1,6 +1,6 @@
 // One OS thread's worker: runs the groups that it is given, one after the other, each thread of a
-// group on a fiber of its own. scheduler.cpp has who runs when, access.cpp what memory they touch,
-// suspicion.cpp in what order, watchdog.cpp for how long.
+// group on a fiber of its own. scheduler.cpp has who runs when, runtime.cpp what they call,
+// access.cpp what memory they touch, suspicion.cpp in what order, watchdog.cpp for how long.
 #pragma once
 
 #include <atomic>
@@ -106,6 +106,7 @@ class Worker {
   bool advance_together(unsigned first, unsigned last);
   bool advance(unsigned simdgroup);
   bool meet(unsigned first, unsigned last);
+  void combine(const Lane& leader, unsigned simdgroup, void* const* values, unsigned mask);
   bool open_barrier();
   void run_chain(const std::vector<unsigned>& lanes);
   void wait(State state, Site site, const char* operation, void* value, Combine combine);

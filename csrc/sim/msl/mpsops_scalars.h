@@ -53,4 +53,26 @@ struct Through<bfloat, half> {
   typedef float type;
 };
 
+// The type of element and the number of elements; scalars have one. `plain` is not packed.
+template <class T>
+struct VectorOf {
+  typedef T element;
+  typedef T plain;
+  enum { size = 1, is_vector = 0 };
+};
+template <class T>
+struct VectorOf<const T> : VectorOf<T> {};
+template <class T>
+struct VectorOf<volatile T> : VectorOf<T> {};
+template <class T>
+struct VectorOf<T&> : VectorOf<T> {};
+template <class T>
+struct VectorOf<T&&> : VectorOf<T> {};
+
+// The vector, or scalar, as wide as V with elements E.
+template <class V, class E, bool Vector = VectorOf<V>::is_vector>
+struct Rebound {
+  typedef E type;
+};
+
 }  // namespace mpsops_msl

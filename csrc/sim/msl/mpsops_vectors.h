@@ -63,13 +63,6 @@ MPSOPS_STORAGE(4, MPSOPS_NAMES(x, y, z, w), MPSOPS_NAMES(r, g, b, a))
 
 namespace mpsops_msl {
 
-// The type of element and the number of elements; scalars have one. `plain` is not packed.
-template <class T>
-struct VectorOf {
-  typedef T element;
-  typedef T plain;
-  enum { size = 1, is_vector = 0 };
-};
 template <class T, int N>
 struct VectorOf<mpsops_vector::vec<T, N>> {
   typedef T element;
@@ -78,20 +71,7 @@ struct VectorOf<mpsops_vector::vec<T, N>> {
 };
 template <class T, int N>
 struct VectorOf<mpsops_vector::packed_vec<T, N>> : VectorOf<mpsops_vector::vec<T, N>> {};
-template <class T>
-struct VectorOf<const T> : VectorOf<T> {};
-template <class T>
-struct VectorOf<volatile T> : VectorOf<T> {};
-template <class T>
-struct VectorOf<T&> : VectorOf<T> {};
-template <class T>
-struct VectorOf<T&&> : VectorOf<T> {};
 
-// The vector, or scalar, as wide as V with elements E.
-template <class V, class E, bool Vector = VectorOf<V>::is_vector>
-struct Rebound {
-  typedef E type;
-};
 template <class V, class E>
 struct Rebound<V, E, true> {
   typedef mpsops_vector::vec<E, VectorOf<V>::size> type;

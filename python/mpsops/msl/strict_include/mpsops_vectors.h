@@ -13,12 +13,6 @@ struct packed_vec;
 
 namespace mpsops_msl {
 
-template <class T>
-struct VectorOf {
-  typedef T element;
-  typedef T plain;
-  enum { size = 1, is_vector = 0 };
-};
 template <class T, int N>
 struct VectorOf<T __attribute__((ext_vector_type(N)))> {
   typedef T element;
@@ -28,19 +22,7 @@ struct VectorOf<T __attribute__((ext_vector_type(N)))> {
 template <class T, int N>
 struct VectorOf<mpsops_vector::packed_vec<T, N>> : VectorOf<T __attribute__((ext_vector_type(N)))> {
 };
-template <class T>
-struct VectorOf<const T> : VectorOf<T> {};
-template <class T>
-struct VectorOf<volatile T> : VectorOf<T> {};
-template <class T>
-struct VectorOf<T&> : VectorOf<T> {};
-template <class T>
-struct VectorOf<T&&> : VectorOf<T> {};
 
-template <class V, class E, bool Vector = VectorOf<V>::is_vector>
-struct Rebound {
-  typedef E type;
-};
 template <class V, class E>
 struct Rebound<V, E, true> {
   typedef E type __attribute__((ext_vector_type(VectorOf<V>::size)));
