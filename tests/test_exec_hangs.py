@@ -6,6 +6,8 @@ import sys
 
 import pytest
 import torch
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
 from exec_support import HEADER, compile_kernels, fails, msl
 
 from mpsops import _C
@@ -96,6 +98,15 @@ def test_a_hang_is_reported_with_its_line(kernels: msl.Library, name: str) -> No
     assert "thread (" in text
     assert "threadgroup (" in text
     assert "an endless loop, or a wait for a thread that only runs once this one ends" in text
+
+
+def test_no_code_of_a_kernel_is_without_a_line(kernels: msl.Library) -> None:
+    # Where a kernel calls the math library, the linker's stubs would be code of nobody's.
+    with open(kernels.path, "rb") as file:
+        code = [
+            each.name for each in ELFFile(file).iter_sections() if each["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
+        ]
+    assert code == [".text", "mpsops_hooks"]
 
 
 @pytest.mark.parametrize("name", HANGS)

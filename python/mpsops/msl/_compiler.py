@@ -27,6 +27,7 @@ _WORDS = ["-Dkernel=", "-Ddevice=", "-Dthreadgroup=", "-Dthread=", "-Dconstant=c
 _METAL = ["-D__METAL__=1", "-D__METAL_MACOS__=1", "-D__METAL_VERSION__=310", "-D__HAVE_BFLOAT__=1"]
 _OPTIONS = [
     *["-fPIC", "-O2", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
+    "-fno-plt",  # the linker's stubs would be code without a line
     *["-fno-strict-aliasing", "-fwrapv", "-fno-math-errno", "-ffp-contract=off"],
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
     "-Wno-everything",

@@ -87,6 +87,7 @@ class Library:
     """The kernels of one source: `library["name"]`."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._library = _C.KernelLibrary(str(path))
         self.names: list[str] = self._library.names()
         self._kernels: dict[str, Kernel] = {}
