@@ -32,19 +32,19 @@ def test_a_finding_has_its_place_its_line_what_to_do_and_why(bad: Path) -> None:
     result = run(bad)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:5] == [
-        f"{bad}:3:23: address-space: pointer 'p' must have an explicit address space",
+        f"{bad}:3:23: error: pointer 'p' must have an explicit address space [address-space]",
         "  3 | inline float f(float* p) {",
         "    |                       ^",
         f"   fix: {RULES['address-space'].fix}",
         "   see: Metal Shading Language Specification 4.0, 4 Address Spaces",
     ]
     assert result.stdout.splitlines()[6:9] == [
-        f"{bad}:4:9: not-in-metal: Metal has no 'expf'",
+        f"{bad}:4:9: error: Metal has no 'expf' [not-in-metal]",
         "  4 |  return expf(*p);",
         "    |         ^^^^",
     ]
     assert "fix: Metal has exp" in result.stdout
-    assert result.stderr == "2 findings in 1 file, 1 file checked\n"
+    assert result.stderr == "2 errors in 1 file, 1 file checked: 1 address-space, 1 not-in-metal\n"
 
 
 def test_nothing_to_say(tmp_path: Path) -> None:
@@ -61,6 +61,7 @@ def test_json(bad: Path) -> None:
         "file": str(bad),
         "line": 3,
         "column": 23,
+        "level": "error",
         "rule": "address-space",
         "message": "pointer 'p' must have an explicit address space",
         "section": "4",
@@ -77,9 +78,53 @@ def test_folders_hold_sources(bad: Path) -> None:
     (bad.parent / "below" / "good.metal").write_text(GOOD)
     (bad.parent / "below" / "header.h").write_text(BAD)
     result = run(bad.parent)
-    assert result.stderr == "2 findings in 1 file, 2 files checked\n"
+    assert result.stderr == "2 errors in 1 file, 2 files checked: 1 address-space, 1 not-in-metal\n"
     assert run(bad.parent / "below").exit_code == 0
     assert run(bad.parent / "below" / "header.h").exit_code == 1
+
+
+def test_advice_is_given_once(tmp_path: Path) -> None:
+    (tmp_path / "k.metal").write_text(
+        "inline float f(float* p) { return *p; }\ninline int g(int* p) { return *p; }\n"
+    )
+    shown = run(tmp_path / "k.metal").stdout
+    assert shown.count("[address-space]") == 2
+    assert shown.count("fix: ") == shown.count("see: ") == 1
+
+
+def test_warnings_are_no_failure_unless_asked(tmp_path: Path) -> None:
+    source = tmp_path / "k.metal"
+    source.write_text("inline uint f(uint n) { return n == 0 ? 1 : f(n - 1); }\n")
+    result = run(source)
+    assert result.exit_code == 0
+    assert f"{source}:1:13: warning: 'f' must not call itself [recursion]" in result.stdout
+    assert result.stderr == "1 warning in 1 file, 1 file checked\n"
+    assert json.loads(run("--json", source).stdout)[0]["level"] == "warning"
+    assert run("--warnings-as-errors", source).exit_code == 1
+
+
+def test_kernels_in_strings_of_programs(bad: Path) -> None:
+    program = bad.parent / "program.mm"
+    kernels = f"{BAD}kernel void k(device float* p) {{ *p = 1; }}\n"
+    program.write_text(
+        f'static Library lib(R"METAL({kernels})METAL");\nstatic Library other(R"({kernels})");\n'
+    )
+    result = run(program)
+    assert result.exit_code == 1
+    assert f"{program}:3:23: error: pointer 'p' must have" in result.stdout
+    assert "    |                       ^" in result.stdout
+    assert result.stderr == "4 errors in 1 file, 1 file checked: 2 address-space, 2 not-in-metal\n"
+    assert "2 files checked" in run(bad.parent).stderr
+
+
+def test_a_format_string_is_not_checked(tmp_path: Path) -> None:
+    program = tmp_path / "program.mm"
+    kernels = "#include <metal_stdlib>\nkernel void k(device {0}* p) {{\n *p = 1; }}\n"
+    program.write_text(f'auto lib = format(R"({kernels})", type);\n')
+    result = run(program)
+    assert result.exit_code == 0
+    reason = "not checked: a format string, which the program fills in"
+    assert result.stderr == f"{program}:1: {reason}\nno findings, 0 files checked\n"
 
 
 def test_options_reach_the_check(tmp_path: Path) -> None:
@@ -110,8 +155,9 @@ def test_options_reach_the_check(tmp_path: Path) -> None:
         ["--ignore", "no-rule", "{bad}"],
         ["{bad}.none"],
         ["-I", "{bad}", "{bad}"],
+        [__file__],
     ],
-    ids=["no file", "version", "rule", "file that is not there", "folder that is none"],
+    ids=["no file", "version", "rule", "file that is not there", "folder that is none", "no kernel"],
 )
 def test_wrong_usage(bad: Path, arguments: list[str]) -> None:
     result = run(*(argument.format(bad=bad) for argument in arguments))

@@ -31,9 +31,14 @@ class Finding:
         return RULES[self.rule].section
 
     @property
+    def level(self) -> str:
+        """ "error", or "warning" for what Apple's compiler takes."""
+        return "error" if RULES[self.rule].level == "error" else "warning"
+
+    @property
     def advice(self) -> str:
         return self.fix or RULES[self.rule].fix
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" + (f":{self.column}" if self.column else "")
-        return f"{place}: {self.rule}: {self.message}"
+        return f"{place}: {self.level}: {self.message} [{self.rule}]"

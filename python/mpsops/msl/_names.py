@@ -78,8 +78,8 @@ OUT_OF_SCOPE = re.compile(
     r"|raytracing|instance_acceleration_structure|primitive_acceleration_structure|acceleration_structure"
     r"|intersector|intersection_\w+|ray|visible_function_table|mesh|mesh_grid_properties"
     r"|command_buffer|compute_command|render_command|(?:r|rg|rgba)\d+\w+norm|interpolant"
-    r"|vertex|fragment|tensor\w*|cooperative_tensor|dextents|extents|mpp|os_log\w*"
-    r"|metal_(?:raytracing|texture|tensor|cooperative_tensor|command_buffer|imageblocks|logging|mesh|visible_function_table"
+    r"|vertex|fragment|tensor\w*|cooperative_tensor|dextents|extents|mpp"
+    r"|metal_(?:raytracing|texture|tensor|cooperative_tensor|command_buffer|imageblocks|mesh|visible_function_table"
     r"|pixel|interpolate|graphics|simdgroup_event)|MetalPerformancePrimitives/.*)\Z"
 )
 

@@ -7,6 +7,7 @@ to 6 are numbered so in 3.2 too; the numbers of 3.1 could not be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 SPECIFICATION = "Metal Shading Language Specification 4.0"
 
@@ -29,7 +30,9 @@ class Rule:
         summary: what must be so.
         section: where the specification says it.
         fix: what to do about a finding.
-        pedantic: whether Apple's compiler is known to accept it, so that it is off unless asked for.
+        level: "error" is what a Mac refuses, when it compiles or makes the pipeline; "warning" what Apple's
+            compiler takes, and some GPU, version or run does not, or what is not known here; "pedantic" a
+            warning that is off unless asked for.
         known_in_libraries: whether headers that others wrote, and Apple's compiler takes, may break it.
     """
 
@@ -37,7 +40,7 @@ class Rule:
     summary: str
     section: Section
     fix: str
-    pedantic: bool = False
+    level: Literal["error", "warning", "pedantic"] = "error"
     known_in_libraries: bool = False
 
 
@@ -88,7 +91,7 @@ RULES = {
         ),
         Rule(
             "buffers",
-            "indices of buffers are below 31 and of threadgroup memory too, each used once",
+            "indices of buffers, and those of threadgroup memory, are below 31, and each is used once",
             _LOCATING,
             "give every buffer an index of its own, from 0 to 30; put small arguments into one struct",
         ),
@@ -97,7 +100,7 @@ RULES = {
             "before Metal 4 the language is C++14: later features are extensions that warn",
             _METAL_AND_CPP,
             "write it as C++14, or ask for Metal 4 with --msl 4.0",
-            pedantic=True,
+            level="pedantic",
             known_in_libraries=True,
         ),
         Rule(
@@ -129,12 +132,14 @@ RULES = {
             "no loop waits for another thread to write: nothing says that the other one runs",
             _ATOMICS,
             "split the kernel at the wait; dispatches of one encoder run one after another",
+            level="warning",
         ),
         Rule(
             "function-pointer",
-            "no pointers to functions: Metal has them since 2.3, not on every GPU and in every kernel",
+            "no pointers to functions, but as template arguments: not every GPU and kernel can have them",
             _RESTRICTIONS,
             "pass a functor as a template argument",
+            level="warning",
             known_in_libraries=True,
         ),
         Rule(
@@ -209,6 +214,7 @@ RULES = {
             "what is used is known to this check: textures, ray tracing, tensors and graphics are not",
             _LIBRARY,
             "this says nothing about whether it is right; check it on a Mac",
+            level="warning",
         ),
         Rule(
             "program-scope",
@@ -218,9 +224,10 @@ RULES = {
         ),
         Rule(
             "recursion",
-            "no function calls itself: Metal has that since 2.4, in kernels, at the price of a stack",
+            "no function calls itself: Metal has that since 2.4 in kernels, at the price of a stack",
             _RESTRICTIONS,
             "write a loop",
+            level="warning",
             known_in_libraries=True,
         ),
         Rule(

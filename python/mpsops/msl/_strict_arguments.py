@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ._finding import Finding
-from ._parameters import _BUILTINS
+from ._parameters import BUILTINS
 from ._tokens import Token
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _types(
     if "buffer" in attributes and not is_indirect and len(written) == 1 and _SCALAR.match(written[0]):
         message = f"buffer '{texts[-1]}' must be a pointer or reference, got {written[0]}"
         yield translator.finding(words[0], "kernel-argument", message)
-    for builtin in _BUILTINS & attributes.keys():
+    for builtin in BUILTINS & attributes.keys():
         if is_indirect or (len(written) == 1 and _SCALAR.match(written[0]) and not _INPUT.match(written[0])):
             got = " ".join(texts[:-1])
             message = f"[[{builtin}]] '{texts[-1]}' must be ushort or uint, or a vector of them, got {got}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ._finding import Finding
+from ._strict_constants import live
 from ._syntax_tree import Node
 
 MAX_THREADGROUP_BYTES = 32768
@@ -48,7 +49,7 @@ def calls(all_functions: list[Node], own: list[Node]) -> Iterator[Finding]:
 
 
 def _read(node: Node, function: _Function) -> None:
-    for child in node.walk():
+    for child in live(node):
         for address, _ in child.referred:
             function.calls.setdefault(address, child)
         if child.kind == "EnumConstantDecl" and BYTES in child.head:
@@ -76,8 +77,6 @@ def _recursion_and_memory(functions: dict[str, _Function]) -> Iterator[Finding]:
                 node.file, node.line, "recursion", f"'{node.name}' must not call itself", node.column
             )
         size = function.threadgroup_bytes
-        if size:
-            size += sum(functions[call].threadgroup_bytes for call in reached[address] - {address})
         if size > MAX_THREADGROUP_BYTES:
             limit = f"must be at most {MAX_THREADGROUP_BYTES} bytes, got {size}"
             message = f"threadgroup memory of '{node.name}' {limit}"

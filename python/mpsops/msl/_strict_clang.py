@@ -9,6 +9,7 @@ from ._finding import Finding
 from ._names import OUT_OF_SCOPE, in_metal_instead, is_foreign_header
 from ._strict_rewrite import in_metal
 
+_INCLUDED = re.compile(r"^In file included from (.*?):(\d+)[:,]$")
 DIAGNOSTIC = re.compile(r"^(.*?):(\d+):(\d+): (?:fatal )?(error|note): (.*)", re.MULTILINE)
 _SPACE = re.compile(r"\b(?:device|constant|threadgroup|thread)\b")
 # Metal binds `const thread T&` to a temporary and calls methods of one; C++ for OpenCL, whose temporaries
@@ -35,8 +36,15 @@ _ACCEPTED = re.compile(
     r"|'this' object is in (?:default address space|address space '__generic'), but method expects object in "
     r"address space 'thread'"
     r"|automatic variable qualified with an (?:invalid )?address space"
+    r"|invalid vector element type 'bool'"
     r"|C-style cast from vector '[^']*' \(vector of (?P<n>\d).*\) to vector '[^']*' \(vector of (?P=n) "
     r"|scalar operand type has greater rank than the type of the vector element(?!.*bfloat)"
+)
+# What clang says next of a template instance in which it found an accepted error.
+_FOLLOWS = re.compile(
+    r"subscripted value is not an array"
+    r"|candidate template ignored: substitution failure .*\bbool\b"
+    r"|candidate template ignored: invalid explicitly-specified argument"
 )
 _UNDECLARED = re.compile(
     r"use of undeclared (?:identifier|template) '(?P<undeclared>\w+)'|unknown type name '(?P<type>\w+)'"
@@ -50,7 +58,7 @@ _CONVERSION = re.compile(
 )
 _RULES = [
     (r"static assertion failed.*?: \[(?P<rule>\S+)\] (?P<message>.*)", ""),
-    (r"(?P<message>.*is unavailable: out of scope of the simulator.*)", "out-of-scope"),
+    (r"(?P<message>.*out of scope of the simulator.*)", "out-of-scope"),
     (r"(?P<message>.*before C\+\+17)", "c++17"),
     (r"(?P<message>no matching function for call to 'atomic_.*)", "atomics"),
     (r"(?P<message>.*cannot be narrowed from type.*?)(?: \[-W.*)?$", "narrowing"),
@@ -73,6 +81,9 @@ def diagnostics(output: str, system: tuple[str, ...]) -> Iterator[Finding]:
     """clang's errors, each judged with the notes that follow it. Columns are of the text that clang read."""
     error: re.Match[str] | None = None
     notes: list[re.Match[str]] = []
+    accepted = _ACCEPTED
+    if _ACCEPTED.search(in_metal(output)):
+        accepted = re.compile(f"{_ACCEPTED.pattern}|{_FOLLOWS.pattern}")
     for match in [*DIAGNOSTIC.finditer(output), None]:
         if match is not None and match[4] == "note":
             notes.append(match)
@@ -80,11 +91,24 @@ def diagnostics(output: str, system: tuple[str, ...]) -> Iterator[Finding]:
         if error is not None:
             message, *said = (in_metal(each[5]) for each in (error, *notes))
             # Where it is the standard library that does not compile, something of ours asked for it.
-            place = next((each for each in (error, *notes) if not each[1].startswith(system)), error)
-            if not any(_ACCEPTED.search(text) for text in (message, *said)):
+            places = [(each[1], int(each[2]), int(each[3])) for each in (error, *notes)]
+            place = next((each for each in places if not each[0].startswith(system)), None)
+            file, line, column = place or _includer(output[: error.start()], system) or places[0]
+            if not any(accepted.search(text) for text in (message, *said)):
                 rule, message, fix = _classify(message, said)
-                yield Finding(place[1], int(place[2]), rule, _shorter(message), int(place[3]), fix)
+                yield Finding(file, line, rule, _shorter(message), column, fix)
         error, notes = match, []
+
+
+def _includer(before: str, system: tuple[str, ...]) -> tuple[str, int, int] | None:
+    """Where the source included the library's file that has an error; clang says it in the lines before."""
+    for line in reversed(before.splitlines()):
+        found = _INCLUDED.match(line)
+        if found is None:
+            break
+        if not found[1].startswith(system):
+            return found[1], int(found[2]), 0
+    return None
 
 
 def _shorter(message: str) -> str:
@@ -115,6 +139,8 @@ def _missing(message: str, found: re.Match[str]) -> tuple[str, str, str]:
         fix = "Metal has its own: #include <metal_stdlib>" if is_foreign_header(file) else ""
         return "include", f"#include must name a file that exists, got {file}", fix
     name = found["undeclared"] or found["type"] or found["member"]
+    if "in namespace 'std'" in message:
+        name = "std"
     if fix := in_metal_instead(name):
         return "not-in-metal", f"Metal has no '{name}'", fix
     if OUT_OF_SCOPE.match(name):

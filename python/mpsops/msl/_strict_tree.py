@@ -17,15 +17,19 @@ _CASTS = {"CStyleCastExpr", "CXXStaticCastExpr", "CXXReinterpretCastExpr", "CXXF
 _UNQUALIFIED = re.compile(
     r"(?!.*\bauto\b)(?:(?!__local|__global|__private|__constant|address_space)[^*&()])*([*&])"
 )
+# In template arguments: no bracket.
+_COMPARISON = re.compile(r"[<>]=")
 _FUNCTION_POINTER = re.compile(r"\((?:__\w+ )*\*[^()]*\)\(")
-_BFLOAT = re.compile(r"(?:bfloat|__bf16)\b")
-_HALF = re.compile(r"(?:msl_half|half|_Float16)\b")
+# Scalars and vectors, of whatever name: not templates that have them as arguments.
+_BFLOAT = re.compile(r"(?:const |volatile |__\w+ )*__bf16\b")
+_IN_FLOAT = re.compile(r"ComputeResultTy='(?:[^']*':')?float'")
+_HALF = re.compile(r"(?:const |volatile |__\w+ )*_Float16\b")
 
 
 def findings(dump: str, ours: Callable[[str], bool]) -> Iterator[Finding]:
     """Of the nodes whose file is `ours`. Columns are of the text that clang read."""
     functions: list[Node] = []
-    for declaration in declarations(dump):
+    for declaration in declarations(dump, ours):
         for node in declaration.walk():
             if node.kind in FUNCTIONS:
                 functions.append(node)
@@ -45,12 +49,12 @@ def _of_node(node: Node) -> Iterator[tuple[str, str]]:
     elif kind == "LambdaExpr":
         yield "lambda", "Metal has no lambda expressions before 3.2"
     elif kind == "ImplicitCastExpr" and "<FloatingCast>" in tail and "part_of_explicit_cast" not in tail:
-        to, source = node.type, node.children[0].type if node.children else ""
-        if _BFLOAT.search(to):
+        to, source = node.full_type, node.children[0].full_type if node.children else ""
+        if _BFLOAT.match(to):
             yield "implicit-conversion", "conversion to bfloat must be explicit"
-        elif _HALF.search(to) and _BFLOAT.search(source):
+        elif _HALF.match(to) and _BFLOAT.match(source):
             yield "implicit-conversion", "conversion of bfloat to half must be explicit"
-    elif kind == "CompoundAssignOperator" and _BFLOAT.search(node.type) and "ComputeResultTy='float'" in tail:
+    elif kind == "CompoundAssignOperator" and _BFLOAT.match(node.full_type) and _IN_FLOAT.search(tail):
         yield "implicit-conversion", "conversion to bfloat must be explicit"
     elif kind == "ConditionalOperator" and node.children and "ext_vector" in node.children[0].full_type:
         yield "vector-condition", "condition of ?: must be a bool, not a vector"
@@ -61,7 +65,7 @@ def _of_node(node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _of_type(node: Node) -> Iterator[tuple[str, str]]:
-    written = _without_arguments(node.type)
+    written = _without_arguments(_COMPARISON.sub("", node.type))
     if node.kind in FUNCTIONS:
         written = written.partition("(")[0]
     is_function_pointer = _FUNCTION_POINTER.search(written)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 _NODE = re.compile(
     r"([ |`-]*)(\w+) (0x[0-9a-f]+)(?: parent 0x[0-9a-f]+)?(?: prev (0x[0-9a-f]+))? ?([^']*)(.*)"
 )
 _PLACE = re.compile(r"(?:(?:line|([^\s<>,:][^<>,:]*)):(\d+)|col):(\d+)(?=[,> ])")
+# A declaration of the translation unit, and a line with a place that is not only a column.
+_TOP = ("|-", "`-")
+_MOVES = re.compile(r":\d+:\d")
 _REFERENCE = re.compile(
     r"(?:ParmVar|Var|Function|CXXMethod|CXXConversion|EnumConstant|->\S*|\.\S*) (0x[0-9a-f]+)(?: '([^']*)')?"
 )
@@ -59,17 +62,31 @@ class Node:
         return _REFERENCE.findall(self.tail)
 
     def walk(self) -> Iterator[Node]:
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        """This and all below, in the order of the text."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack += reversed(node.children)
 
 
-def declarations(dump: str) -> Iterator[Node]:
-    """What stands in the translation unit, in its order; nodes that nobody wrote are left out."""
+def declarations(dump: str, ours: Callable[[str], bool]) -> Iterator[Node]:
+    """What stands in the translation unit and in `ours` of its files, in its order.
+
+    Nodes that nobody wrote are left out.
+    """
     file, line = "", 0
     stack: list[tuple[int, Node]] = []
     hidden = -1  # the depth of something that nobody wrote
+    is_skipped = False
     for text in dump.splitlines():
+        if is_skipped and not text.startswith(_TOP):
+            # Nine lines of ten are the library's: of them only the places count, of which the next is told.
+            head = text.partition("'")[0]
+            if _MOVES.search(head):
+                for match in _PLACE.finditer(head):
+                    file, line = match[1] or file, int(match[2]) if match[2] else line
+            continue
         found = _NODE.match(text)
         if found is None:
             # A constant's value is a child without an address.
@@ -94,10 +111,13 @@ def declarations(dump: str) -> Iterator[Node]:
         node = Node(
             kind, address, previous or "", head, tail, *where[-1 if named else min(1, len(where) - 1)]
         )
+        is_skipped = text.startswith(_TOP) and not ours(node.file)
         while stack and stack[-1][0] >= depth:
             _, done = stack.pop()
             if len(stack) == 1:
                 yield done
+        if is_skipped:
+            continue
         if stack and len(stack) > 1:
             stack[-1][1].children.append(node)
         stack.append((depth, node))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from linecache import getline
 from pathlib import Path
+from typing import Any
 
 from ._compiler import CompileError, clang, include_directory, preprocess
 from ._finding import Finding
@@ -21,7 +22,17 @@ from ._strict_clang import DIAGNOSTIC, diagnostics
 from ._strict_rewrite import in_metal, rewrite
 from ._strict_tree import findings
 
-__all__ = ["PEDANTIC", "RULES", "VERSIONS", "Finding", "Rule", "check", "check_file", "source_line"]
+__all__ = [
+    "PEDANTIC",
+    "RULES",
+    "VERSIONS",
+    "Finding",
+    "Rule",
+    "check",
+    "check_file",
+    "check_text",
+    "source_line",
+]
 
 # What clang says that no rule is about.
 _UNNAMED = frozenset(["compile", "unknown-name"])
@@ -35,7 +46,7 @@ _OPTIONS = [
 # c10 passes functions by pointer, and Metal has that since 2.3.
 _POINTERS = "#pragma OPENCL EXTENSION __cl_clang_function_pointers : enable\n"
 THIRD_PARTY = ("c10/metal/",)
-PEDANTIC = frozenset(name for name, rule in RULES.items() if rule.pedantic)
+PEDANTIC = frozenset(name for name, rule in RULES.items() if rule.level == "pedantic")
 
 
 def check(
@@ -65,8 +76,19 @@ def check(
     return _select(found, ignore, version, third_party)
 
 
-def check_file(
+def check_file(path: Path, **options: Any) -> list[Finding]:
+    """What is wrong with a file and with those that it includes; otherwise as `check_text`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return check_text(path.read_text(encoding="utf-8"), path, **options)
+
+
+def check_text(
+    text: str,
     path: Path,
+    line: int = 1,
     *,
     include: Sequence[Path] = (),
     defines: Sequence[str] = (),
@@ -74,18 +96,18 @@ def check_file(
     ignore: Collection[str] = PEDANTIC,
     third_party: Sequence[str] = THIRD_PARTY,
 ) -> list[Finding]:
-    """What is wrong with a file and with those that it includes.
+    """What is wrong with a file, or with the kernels in a string of a program, and with what it includes.
 
     Args:
-        path: of the file.
+        text: of the kernels.
+        path, line: the file that it is of, and where it starts in that.
         include: folders of headers, besides the file's own and torch's.
         defines, version, ignore, third_party: as for `check`.
 
     Raises:
         CompileError: there is no clang, or it does not run.
-        OSError: the file cannot be read.
     """
-    source = _macros(defines, version) + f'#line 1 "{path}"\n{path.read_text(encoding="utf-8")}'
+    source = _macros(defines, version) + f'#line {line} "{path}"\n{text}'
     found = _findings(source, str(path), [path.parent, *include], version, source_line)
     return _select(found, ignore, version, third_party)
 
