@@ -1,8 +1,10 @@
 """The order in which threads run can be chosen, and shows bugs that one order hides."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
-from exec_support import SCHEDULES, compile_kernels, msl, schedule
+from exec_support import SCHEDULES, compile_kernels, fails, msl, schedule
 
 from mpsops import _C
 
@@ -26,12 +28,57 @@ kernel void order_on_fibers(device atomic_int* next, device int* out, uint i [[t
   out[atomic_fetch_add_explicit(next, 1, memory_order_relaxed)] = i;
   threadgroup_barrier(mem_flags::mem_none);
 }
+kernel void once(device atomic_int* times, uint i [[thread_position_in_grid]]) {
+  atomic_fetch_add_explicit(times + i, 1, memory_order_relaxed);
+}
+kernel void once_on_fibers(device atomic_int* times, uint i [[thread_position_in_grid]]) {
+  atomic_fetch_add_explicit(times + i, 1, memory_order_relaxed);
+  threadgroup_barrier(mem_flags::mem_none);
+}
+kernel void wrong_in_one(device int* out, uint i [[thread_position_in_grid]], uint n [[threads_per_grid]]) {
+  if (i < n - 64) threadgroup_barrier(mem_flags::mem_none);
+  out[i] = 1;
+  if (i == n - 1) threadgroup_barrier(mem_flags::mem_none);
+}
 """
 
 
 @pytest.fixture(scope="module")
 def kernels() -> msl.Library:
     return compile_kernels(SOURCE, "schedule.metal")
+
+
+@pytest.fixture
+def on_threads() -> Iterator[Callable[[int], None]]:
+    threads = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("order", SCHEDULES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dispatch", [("once", 32), ("once", 1024), ("once_on_fibers", 32)])
+def test_each_group_runs_once(
+    kernels: msl.Library,
+    on_threads: Callable[[int], None],
+    dispatch: tuple[str, int],
+    threads: int,
+    order: str,
+) -> None:
+    name, size = dispatch
+    on_threads(threads)
+    for groups in (1, 7, 100):
+        times = torch.zeros(groups * size - 5, dtype=torch.int32, device="mps")
+        with schedule(order):
+            kernels[name](times, threads=len(times), group_size=size)
+        assert torch.equal(times.cpu(), torch.ones(len(times), dtype=torch.int32))
+
+
+def test_an_error_in_the_last_group(kernels: msl.Library, on_threads: Callable[[int], None]) -> None:
+    on_threads(2)
+    out = torch.zeros(64 * 100, dtype=torch.int32, device="mps")
+    with fails("wrong_in_one", "threadgroup (99, 0, 0)", "threads 63 wait there, threads 0-62 have returned"):
+        kernels["wrong_in_one"](out, threads=len(out), group_size=64)
 
 
 def order_of(kernels: msl.Library, name: str, order: str) -> list[int]:

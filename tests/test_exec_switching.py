@@ -45,6 +45,15 @@ kernel void many_variables(device int* out, uint i [[thread_position_in_threadgr
   threadgroup_barrier(mem_flags::mem_threadgroup);
   out[i] = k[63 - i] + a[i];
 }
+// The first lane gives its next, longer value before the last has fetched its result.
+kernel void longer(device float* out, device const float* in, uint i [[thread_position_in_grid]],
+                   ushort lane [[thread_index_in_simdgroup]]) {
+  const float running = simd_prefix_inclusive_sum(in[i]);
+  const float4 theirs = simd_shuffle_xor(float4(running, 1, 2, float(lane)), ushort(1));
+  const bool odd = simd_is_first();
+  const half2 last = simd_shuffle_down(half2(theirs.xw), ushort(1));
+  out[i] = running + 1000 * theirs.x + theirs.y + theirs.z + theirs.w + float(last.y) * 0.5f + float(odd);
+}
 kernel void half_waits(uint i [[thread_position_in_threadgroup]]) {
   if (i < 40) threadgroup_barrier(mem_flags::mem_none);
 }
@@ -83,6 +92,19 @@ def test_ways_part(kernels: msl.Library, order: str) -> None:
     assert torch.equal(out, wanted.repeat(3))
 
 
+@pytest.mark.parametrize("order", SCHEDULES)
+def test_values_of_any_length_follow_each_other(kernels: msl.Library, order: str) -> None:
+    x = torch.arange(64, dtype=torch.float32) % 5
+    out = torch.zeros(64)
+    with schedule(order):
+        kernels["longer"](out, x, threads=64, group_size=64)
+    running = x.view(2, 32).cumsum(1)
+    lane = torch.arange(32)
+    last = lane[(lane + 1).clamp(max=31)] ^ 1
+    wanted = running + 1000 * running[:, lane ^ 1] + 3 + (lane ^ 1) + last * 0.5 + (lane == 0)
+    assert torch.equal(out, wanted.flatten())
+
+
 def test_more_variables_than_are_known(kernels: msl.Library) -> None:
     out = torch.zeros(64, dtype=torch.int32)
     kernels["many_variables"](out, threadgroups=1, group_size=64)
@@ -93,7 +115,7 @@ def test_more_variables_than_are_known(kernels: msl.Library) -> None:
 def test_errors(kernels: msl.Library, order: str) -> None:
     with schedule(order):
         with fails(
-            "half_waits", "threads 0-39 wait there, threads 40-63 have returned", "switching.metal:43"
+            "half_waits", "threads 0-39 wait there, threads 40-63 have returned", "switching.metal:52"
         ):
             kernels["half_waits"](threadgroups=1, group_size=64)
         with fails("different", "threads 0-15 in simd_sum", "threads 16-31 in simd_max"):

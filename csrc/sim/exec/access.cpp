@@ -190,7 +190,7 @@ std::string Worker::describe_access(const std::byte* first, const std::byte* las
 }
 
 std::string Worker::who() const {
-  const Thread& thread = current_thread();
+  const Thread thread = current_thread();
   return c10::str("kernel '", work_->code.row->name, "', thread ", position(thread.in_grid),
                   " of the grid, thread ", position(thread.position), " of threadgroup ",
                   position(thread.group));

@@ -102,9 +102,8 @@ using mpsops_msl::kStackSize;
 constexpr size_t kRegion = size_t{kStackSize} * kLanes;
 constexpr size_t kBehind = (sizeof(Group) + 65535) / 65536 * 65536;  // whole pages of any size
 
-// Stacks lie a power of two apart, which would put their tops in one set of the cache.
 size_t colour(unsigned lane) {
-  return lane * 5 * 64 % 4096;
+  return size_t{lane} * mpsops_msl::kColour % mpsops_msl::kColours;
 }
 
 }  // namespace

@@ -26,13 +26,13 @@ void Worker::loop_entry() {
   Worker& self = current();
   const bool ordered = self.work_->schedule.order != Schedule::Order::kForward;
   self.work_->code.row->loop(&self.work_->launch, self.loop_begin_, self.loop_end_,
-                             ordered ? self.thread_order_.data() : nullptr, self.threads_.data());
+                             ordered ? self.thread_order_.data() : nullptr, &self.loop_thread_);
   self.settle();
   mpsops_switch(&self.lanes_[0], self.scheduler_);
   __builtin_unreachable();
 }
 
-void Worker::wait(State state, Site site, const char* operation, void* value, Combine combine) {
+void Worker::wait(State state, Site site, const char* operation, Combine combine) {
   settle();
   if (expired_.load(std::memory_order_relaxed)) {
     hang(place(site));
@@ -43,7 +43,6 @@ void Worker::wait(State state, Site site, const char* operation, void* value, Co
   lane.line = site.line;
   lane.column = static_cast<unsigned short>(site.column);
   lane.operation = operation;
-  lane.value = value;
   lane.combine = combine;
   mpsops_switch(&lane, &lanes_[lane.next]);
 }
@@ -72,20 +71,20 @@ void Worker::barrier(Site site, unsigned memory_flags) {
                   " is not visible to the translator: call it by name"));
   }
   lanes_[current_lane()].memory_flags = memory_flags;
-  wait(State::kBarrier, site, nullptr, nullptr, nullptr);
+  wait(State::kBarrier, site, nullptr, nullptr);
 }
 
 void Worker::simdgroup_barrier(Site site, unsigned memory_flags) {
   lanes_[current_lane()].memory_flags = memory_flags;
-  simdgroup(site, "simdgroup_barrier", nullptr, nullptr);
+  simdgroup(site, "simdgroup_barrier", nullptr);
 }
 
-void Worker::simdgroup(Site site, const char* operation, void* value, Combine combine) {
+void Worker::simdgroup(Site site, const char* operation, Combine combine) {
   if (looping_) {
     fail(c10::str(operation, " at ", place(site),
                   " is not visible to the translator: call it by name"));
   }
-  wait(State::kSimdgroup, site, operation, value, combine);
+  wait(State::kSimdgroup, site, operation, combine);
 }
 
 namespace {
@@ -96,8 +95,8 @@ void on_barrier(Site site, unsigned memory_flags) {
 void on_simdgroup_barrier(Site site, unsigned memory_flags) {
   Worker::current().simdgroup_barrier(site, memory_flags);
 }
-void on_simdgroup(Site site, const char* operation, void* value, Combine combine) {
-  Worker::current().simdgroup(site, operation, value, combine);
+void on_simdgroup(Site site, const char* operation, Combine combine) {
+  Worker::current().simdgroup(site, operation, combine);
 }
 void* on_threadgroup_variable(const void* tag, unsigned long size, unsigned long alignment,
                               const char* name, Site site) {
@@ -138,6 +137,9 @@ const mpsops_msl::Runtime& runtime() {
   return table;
 }
 
+// What is left to wait for at the end of a dispatch: one share of so many.
+constexpr uint64_t kShares = 8;
+
 void run(const Work& work) {
   const auto& launch = work.launch;
   const uint64_t groups = uint64_t{launch.groups.x} * launch.groups.y * launch.groups.z;
@@ -145,7 +147,7 @@ void run(const Work& work) {
       uint64_t{launch.group_size.x} * launch.group_size.y * launch.group_size.z;
   // At least so many threads before another OS thread is woken.
   const uint64_t worthwhile = work.code.row->fibers ? 256 : 16384;
-  const auto grain = static_cast<int64_t>(std::max<uint64_t>(1, worthwhile / threads));
+  const uint64_t grain = std::max<uint64_t>(1, worthwhile / threads);
   if (work.races != RaceCheck::kOff) {
     const auto problem = Worker::current().run(work, 0, groups);
     TORCH_CHECK(problem.empty(), "mpsops.simulator: ", with_lines(problem, *work.code.library));
@@ -154,17 +156,28 @@ void run(const Work& work) {
   std::mutex mutex;
   std::string error;
   std::atomic<bool> failed = false;
-  at::parallel_for(0, static_cast<int64_t>(groups), grain, [&](int64_t begin, int64_t end) {
-    if (failed.load(std::memory_order_relaxed)) {
-      return;
-    }
-    auto problem =
-        Worker::current().run(work, static_cast<uint64_t>(begin), static_cast<uint64_t>(end));
-    if (!problem.empty()) {
-      failed = true;
-      const std::scoped_lock lock(mutex);
-      if (error.empty()) {
-        error = std::move(problem);
+  // Each takes some groups whenever it has done its last: one that is held up keeps few from the
+  // others.
+  const uint64_t workers = std::clamp<uint64_t>((groups + grain - 1) / grain, 1,
+                                                static_cast<uint64_t>(at::get_num_threads()));
+  // Other schedules order all groups of a worker.
+  const bool may_share = workers > 1 && work.schedule.order == Schedule::Order::kForward;
+  const uint64_t shares = may_share ? workers * kShares : workers;
+  const uint64_t share = std::max(grain, (groups + shares - 1) / shares);
+  std::atomic<uint64_t> next = 0;
+  at::parallel_for(0, static_cast<int64_t>(workers), 1, [&](int64_t, int64_t) {
+    while (!failed.load(std::memory_order_relaxed)) {
+      const uint64_t begin = next.fetch_add(share, std::memory_order_relaxed);
+      if (begin >= groups) {
+        return;
+      }
+      auto problem = Worker::current().run(work, begin, std::min(groups, begin + share));
+      if (!problem.empty()) {
+        failed = true;
+        const std::scoped_lock lock(mutex);
+        if (error.empty()) {
+          error = std::move(problem);
+        }
       }
     }
   });

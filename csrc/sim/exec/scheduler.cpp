@@ -81,17 +81,17 @@ void Worker::run_chain(const std::vector<unsigned>& lanes) {
 }
 
 // What the lanes of `mask` wait for, which is the same for them all.
-void Worker::combine(const Lane& leader, unsigned simdgroup, void* const* values, unsigned mask) {
+void Worker::combine(const Lane& leader, unsigned simdgroup, unsigned mask) {
   if (leader.combine == nullptr) {
     races_.simdgroup_barrier(simdgroup, leader.memory_flags);
   } else {
-    leader.combine(values, mask);
+    auto& exchange = stacks_.group()->exchanges[simdgroup];
+    leader.combine(exchange.values, exchange.results, mask);
   }
 }
 
 // All waiting lanes of [first, last) are at a simdgroup function, or at a barrier or done.
 bool Worker::meet(unsigned first, unsigned last) {
-  void* values[kSimdgroupSize] = {};
   unsigned mask = 0;
   const Lane* leader = nullptr;
   for (unsigned i = first; i < last; ++i) {
@@ -109,17 +109,17 @@ bool Worker::meet(unsigned first, unsigned last) {
           (same_operation(lanes_[j], *leader) ? here : there).push_back(j);
         }
       }
-      error_ = c10::str("kernel '", work_->code.row->name, "', threadgroup ",
-                        position(threads_[first].group), ", simdgroup ", first / kSimdgroupSize,
-                        ": its lanes meet in different operations: threads ", ranges(here), " in ",
-                        leader->operation, " at ", place_of(*leader), ", threads ", ranges(there),
-                        " in ", lane.operation, " at ", place_of(lane));
+      error_ =
+          c10::str("kernel '", work_->code.row->name, "', threadgroup ",
+                   position(stacks_.group()->first.group), ", simdgroup ", first / kSimdgroupSize,
+                   ": its lanes meet in different operations: threads ", ranges(here), " in ",
+                   leader->operation, " at ", place_of(*leader), ", threads ", ranges(there),
+                   " in ", lane.operation, " at ", place_of(lane));
       return false;
     }
-    values[i - first] = lane.value;
     mask |= 1u << (i - first);
   }
-  combine(*leader, first / kSimdgroupSize, values, mask);
+  combine(*leader, first / kSimdgroupSize, mask);
   for (unsigned i = first; i < last; ++i) {
     if (lanes_[i].state == State::kSimdgroup) {
       lanes_[i].state = State::kReady;
@@ -131,7 +131,6 @@ bool Worker::meet(unsigned first, unsigned last) {
 // Lanes [first, last), all ready and chained, as long as they wait for the same. False when they no
 // longer do; true when all are done or at one barrier.
 bool Worker::advance_together(unsigned first, unsigned last) {
-  void* values[kSimdgroupSize] = {};
   const Lane& leader = lanes_[first];
   while (true) {
     mpsops_switch(scheduler_, &leader);
@@ -144,12 +143,11 @@ bool Worker::advance_together(unsigned first, unsigned last) {
           (lane.state != State::kDone && !same_operation(lane, leader))) {
         return false;
       }
-      values[i - first] = lane.value;
     }
     if (leader.state != State::kSimdgroup) {
       return true;
     }
-    combine(leader, first / kSimdgroupSize, values,
+    combine(leader, first / kSimdgroupSize,
             static_cast<unsigned>((uint64_t{1} << (last - first)) - 1));
   }
 }
@@ -247,7 +245,7 @@ bool Worker::open_barrier() {
     found->second.push_back(i);
   }
   const auto where = c10::str("kernel '", work_->code.row->name, "', threadgroup ",
-                              position(threads_[0].group), ": ");
+                              position(stacks_.group()->first.group), ": ");
   if (waiting.size() == 1) {
     error_ = c10::str(where, "the threadgroup_barrier at ", place_of(*waiting[0].first),
                       " is never reached by all: threads ", ranges(waiting[0].second),
@@ -306,18 +304,9 @@ void Worker::start_group(uint64_t group) {
   }
   const Extent first{at.x * launch.group_size.x, at.y * launch.group_size.y,
                      at.z * launch.group_size.z};
-  unsigned i = 0;
-  for (unsigned z = 0; z < size.z; ++z) {
-    for (unsigned y = 0; y < size.y; ++y) {
-      for (unsigned x = 0; x < size.x; ++x, ++i) {
-        threads_[i] = {at,        size,
-                       {x, y, z}, {first.x + x, first.y + y, first.z + z},
-                       i,         reinterpret_cast<char*>(arena_)};
-      }
-    }
-  }
+  stacks_.group()->first = {at, size, {0, 0, 0}, first, 0, reinterpret_cast<char*>(arena_)};
   stacks_.prepare(count_, work_->code.row->entry);
-  for (i = 0; i < count_; ++i) {
+  for (unsigned i = 0; i < count_; ++i) {
     lanes_[i].state = State::kReady;
     const bool last = (i + 1) % kSimdgroupSize == 0 || i + 1 == count_;
     lanes_[i].next = static_cast<unsigned short>(last ? unsigned{mpsops_msl::kScheduler} : i + 1);
@@ -390,7 +379,6 @@ std::string Worker::run(const Work& work, uint64_t begin, uint64_t end) {
   looping_ = false;
   hits_[0] = hits_[1] = {};
   stacks_.group()->launch = &work.launch;
-  stacks_.group()->threads = threads_.data();
   random_ = mix(work.schedule.seed ^ mix(begin));
   const bool loop = !work.code.row->fibers;
   if (loop && work.schedule.order == Schedule::Order::kForward) {

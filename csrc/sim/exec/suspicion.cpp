@@ -35,7 +35,7 @@ void Worker::check_initialised(const Variable& variable, const std::byte* first,
 
 void Worker::check_race(const std::byte* first, size_t size, Access kind, bool atomic, Space space,
                         const void* from) {
-  const Thread& thread = current_thread();
+  const Thread thread = current_thread();
   const auto& groups = work_->launch.groups;
   const auto& table = work_->code.library->table();
   const auto* image = static_cast<const std::byte*>(table.image_begin);
@@ -56,7 +56,7 @@ void Worker::check_race(const std::byte* first, size_t size, Access kind, bool a
   const Extent group = group_at(earlier->group);
   const Extent extent = group_size(group);
   const unsigned lane = earlier->lane;
-  const Extent in_group{lane % extent.x, lane / extent.x % extent.y, lane / extent.x / extent.y};
+  const Extent in_group = mpsops_msl::unravel(lane, extent);
   const char* memory = space == Space::kDevice ? "device" : "threadgroup";
   std::string reason;
   if (!same_group) {

@@ -123,7 +123,7 @@ uint64_t Worker::progress() const {
   uint64_t sum = progress_.load(std::memory_order_relaxed);
   if (looping_) {
     // Another thread writes it: any mixture of two positions tells as much.
-    const volatile Thread& thread = threads_[0];
+    const volatile Thread& thread = loop_thread_;
     sum +=
         (uint64_t{thread.in_grid.z} << 42) + (uint64_t{thread.in_grid.y} << 21) + thread.in_grid.x;
   }

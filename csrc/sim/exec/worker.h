@@ -63,7 +63,7 @@ class Worker {
   // Called by kernels, on a fiber.
   void barrier(Site site, unsigned memory_flags);
   void simdgroup_barrier(Site site, unsigned memory_flags);
-  void simdgroup(Site site, const char* operation, void* value, Combine combine);
+  void simdgroup(Site site, const char* operation, Combine combine);
   void* threadgroup_variable(const void* tag, size_t size, size_t alignment, const char* name,
                              Site site);
   void finished();
@@ -71,7 +71,7 @@ class Worker {
     const auto* first = static_cast<const std::byte*>(address);
     const auto* last = first + size;
     const void* here = __builtin_frame_address(0);
-    // What combines the values of lanes reads and writes the stacks of them all, on none of these.
+    // What combines the values of lanes, which are no kernel's memory, runs on no lane's stack.
     if (stacks_.same_stack(here, first, last) || !stacks_.contains(here)) {
       return;
     }
@@ -106,10 +106,10 @@ class Worker {
   bool advance_together(unsigned first, unsigned last);
   bool advance(unsigned simdgroup);
   bool meet(unsigned first, unsigned last);
-  void combine(const Lane& leader, unsigned simdgroup, void* const* values, unsigned mask);
+  void combine(const Lane& leader, unsigned simdgroup, unsigned mask);
   bool open_barrier();
   void run_chain(const std::vector<unsigned>& lanes);
-  void wait(State state, Site site, const char* operation, void* value, Combine combine);
+  void wait(State state, Site site, const char* operation, Combine combine);
   // The thread on whose stack the caller is.
   unsigned current_lane() const {
     return static_cast<unsigned>(reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) /
@@ -137,7 +137,9 @@ class Worker {
   std::string describe_access(const std::byte* first, const std::byte* last, Access kind) const;
   std::string describe_place(const std::byte* first, const std::byte* last) const;
   std::string who() const;
-  const Thread& current_thread() const { return threads_[current_lane()]; }
+  Thread current_thread() const {
+    return looping_ ? loop_thread_ : mpsops_msl::thread_at(stacks_.group()->first, current_lane());
+  }
   Extent group_at(uint64_t group) const;
   Extent group_size(Extent group) const;
   uint64_t random();
@@ -151,7 +153,7 @@ class Worker {
   Stacks stacks_;
   Lane* lanes_ = stacks_.group()->lanes;
   Lane* scheduler_ = &lanes_[mpsops_msl::kScheduler];
-  std::vector<Thread> threads_{kMaxThreads};
+  Thread loop_thread_{};  // without fibers, the one that is running
   std::unique_ptr<std::byte[]> arena_storage_ = std::make_unique<std::byte[]>(kArena + 256);
   std::byte* arena_ = nullptr;
   std::vector<Variable> variables_;

@@ -4,7 +4,7 @@
 
 namespace mpsops_msl {
 
-enum { kAbiVersion = 4, kMaxBuffers = 31, kMaxThreadgroupArguments = 31, kSimdgroupSize = 32 };
+enum { kAbiVersion = 5, kMaxBuffers = 31, kMaxThreadgroupArguments = 31, kSimdgroupSize = 32 };
 
 struct Extent {
   unsigned x;
@@ -37,6 +37,20 @@ struct Thread {
   unsigned index;     // thread_index_in_threadgroup
   char* arena;        // threadgroup memory
 };
+
+// Element n of a space, counted along x first. Most are a row, which takes no division.
+static inline Extent unravel(unsigned n, Extent size) {
+  if (size.y * size.z == 1) return Extent{n, 0, 0};
+  return Extent{n % size.x, n / size.x % size.y, n / size.x / size.y};
+}
+// Thread n of the group whose first thread is `first`.
+static inline Thread thread_at(const Thread& first, unsigned n) {
+  const Extent at = unravel(n, first.group_size);
+  const Extent origin = first.in_grid;
+  return Thread{first.group, first.group_size,
+                at,          Extent{origin.x + at.x, origin.y + at.y, origin.z + at.z},
+                n,           first.arena};
+}
 
 struct Parameter {
   enum Kind : unsigned char { kBuffer, kThreadgroup, kBuiltin, kAbsent };
@@ -78,8 +92,9 @@ struct ThreadgroupVariable {
   unsigned long alignment;
 };
 
-// `values[i]` points at lane i's input, and receives its result; only lanes of `mask` take part.
-typedef void (*Combine)(void* const* values, unsigned mask);
+// `values` is an array of what each lane gives, `results` of what it gets, of types that the
+// function knows; only lanes of `mask` take part.
+typedef void (*Combine)(const void* values, void* results, unsigned mask);
 
 enum class State : unsigned char { kReady, kBarrier, kSimdgroup, kDone };
 
@@ -94,7 +109,6 @@ struct alignas(64) Lane {
   State state;
   unsigned memory_flags;  // what the barrier orders; checked libraries alone say it
   const char* operation;  // kSimdgroup: what for
-  void* value;
   Combine combine;
 };
 
@@ -105,16 +119,28 @@ enum {
   kScheduler = kLanes,
   kNoLane = 0xffff,
   kStackSize = 128 << 10,
+  // Stacks lie a power of two apart, which would put their tops in one set of the cache: each
+  // starts so much lower than the one before, up to a page.
+  kColour = 64,
+  kColours = 4096,
   kKnownVariables = 8
 };
 struct KnownVariable {
   const void* tag;
   void* memory;
 };
+// What lanes of a simdgroup give each other: dense, for vector code. A lane may give its next value
+// while others have still to fetch their results.
+struct alignas(64) Exchange {
+  static constexpr unsigned kLargest = 64;
+  char values[kLargest * kSimdgroupSize];
+  char results[kLargest * kSimdgroupSize];
+};
 struct Group {
   Lane lanes[kLanes + 1];  // the last is the scheduler, on the stack of its OS thread
+  Exchange exchanges[kLanes / unsigned{kSimdgroupSize}];
   const Launch* launch;
-  const Thread* threads;
+  Thread first;                              // its position tells those of all
   KnownVariable variables[kKnownVariables];  // those without a tag are free
 };
 
@@ -127,8 +153,8 @@ enum class Access : unsigned char { kLoad, kStore };
 struct Runtime {
   void (*threadgroup_barrier)(Site site, unsigned memory_flags);
   void (*simdgroup_barrier)(Site site, unsigned memory_flags);
-  // All active lanes of the simdgroup meet, then `combine` (unless null) runs once for them all.
-  void (*simdgroup)(Site site, const char* operation, void* value, Combine combine);
+  // All active lanes of the simdgroup meet, then `combine` runs once for them all.
+  void (*simdgroup)(Site site, const char* operation, Combine combine);
   void* (*threadgroup_variable)(const void* tag, unsigned long size, unsigned long alignment,
                                 const char* name, Site site);
   void (*finished)();

@@ -58,7 +58,8 @@ extern "C"
 MPSOPS_INLINE unsigned long stack_pointer() {
 #ifdef __x86_64__
   unsigned long value;
-  asm("movq %%rsp, %0" : "=r"(value));
+  // Volatile: cheaper found anew than kept on the stack while others run.
+  asm volatile("movq %%rsp, %0" : "=r"(value));
   return value;
 #else
   return (unsigned long)__builtin_frame_address(0);
@@ -73,8 +74,22 @@ MPSOPS_INLINE unsigned lane_of(unsigned long pointer) {
 
 #if defined(__x86_64__) && !defined(MPSOPS_SIM_CHECKED)
 #define MPSOPS_SWITCHES 1
+// Nearly always the neighbour: the processor bets on that, and need not wait for what is stored.
+// Null where there are no fibers.
+MPSOPS_INLINE Lane* next_lane(Lane* lanes, unsigned index) {
+  const unsigned next = lanes[index].next;
+  Lane* after = &lanes[index + 1];
+  if (__builtin_expect(next != index + 1, false)) {
+    if (next == kNoLane) return nullptr;
+    after = &lanes[next];
+    asm volatile("" : "+r"(after));  // or clang sees that both are lanes[next]
+  }
+  return after;
+}
 // Inline, so that only registers in use are saved, and without a return, which the processor would
-// predict to go to the thread that called last. Pushes: compiled without a red zone.
+// predict to go to the thread that called last. Pushes: compiled without a red zone. A neighbour
+// that waits in the same place is at the same depth of its stack, and goes on there: two branches
+// that are foreseen, where loads would have to follow one another through all lanes.
 MPSOPS_INLINE void switch_lanes(Lane* from, Lane* to) {
   asm volatile(
       R"(pushq %%rbp
@@ -82,13 +97,21 @@ MPSOPS_INLINE void switch_lanes(Lane* from, Lane* to) {
       leaq 1f(%%rip), %%rax
       movq %%rsp, (%0)
       movq %%rax, 8(%0)
+      leaq %c2(%%rsp), %%rcx
+      cmpq (%1), %%rcx
+      jne 2f
+      movq %%rcx, %%rsp
+      cmpq 8(%1), %%rax
+      je 1f
+      jmpq *8(%1)
+      2:
       movq (%1), %%rsp
       jmpq *8(%1)
       1:
       popq %%rbx
       popq %%rbp)"
       : "+D"(from), "+S"(to)
-      :
+      : "i"(kStackSize - kColour)
       : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1",
         "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
         "xmm13", "xmm14", "xmm15", "memory", "cc");
@@ -99,9 +122,9 @@ static inline __attribute__((always_inline, noreturn)) void finish() {
 #ifdef MPSOPS_SWITCHES
   const unsigned long pointer = stack_pointer();
   Lane* lanes = group_of(pointer).lanes;
-  Lane* lane = &lanes[lane_of(pointer)];
-  lane->state = State::kDone;
-  switch_lanes(lane, &lanes[lane->next]);
+  const unsigned index = lane_of(pointer);
+  lanes[index].state = State::kDone;
+  switch_lanes(&lanes[index], next_lane(lanes, index));
 #else
   runtime.finished();
 #endif
@@ -128,7 +151,7 @@ struct Binder<void (*)(T...), function, A...> {
   static void entry() {
     const unsigned long pointer = stack_pointer();
     const Group& group = group_of(pointer);
-    const Thread& self = group.threads[lane_of(pointer)];
+    const Thread self = thread_at(group.first, lane_of(pointer));
 #ifdef MPSOPS_SIM_CHECKED
     // Not inlined: its accesses would go unchecked, as those of this function.
     function(Bind<T, A>::get(*group.launch, self)...);
@@ -169,12 +192,10 @@ struct Binder<void (*)(T...), function, A...> {
         for (unsigned i = 0; i < count; ++i) {
           const unsigned n = order != nullptr ? order[i] : i;
           if (n >= volume(size)) continue;
-          self.index = n;
-          self.position = Extent{n % size.x, n / size.x % size.y, n / size.x / size.y};
-          self.in_grid = Extent{first.x + self.position.x, first.y + self.position.y,
-                                first.z + self.position.z};
-          *current = self;
-          function(Bind<T, A>::get(launch, self)...);
+          self.in_grid = first;
+          const Thread each = thread_at(self, n);
+          *current = each;
+          function(Bind<T, A>::get(launch, each)...);
         }
       } else {
         for (unsigned z = first.z; z < last.z; ++z) {
