@@ -196,3 +196,21 @@ def test_the_survey_finds_what_compiles(tmp_path: Path) -> None:
     assert [one.kernels for one in (bad, good, host)] == [[], ["one"], ["three"]]
     assert bad.error.endswith("bad.metal:2:10: error: use of undeclared identifier 'nothing'")
     assert host.source.endswith("host.mm:2")
+
+
+def test_the_survey_finds_strings_that_include_nothing(tmp_path: Path) -> None:
+    from mpsops.msl import _survey
+
+    plain = "kernel void four(device int* x [[buffer(0)]]) {\n  x[0] = 4;\n}\n"
+    filled = (
+        "kernel void five(device {0}* x [[buffer(0)]], device {1}* y [[buffer(1)]]) {{\n"
+        "  {0} z[2] = {{1, 2}};\n  x[0] = z[1];\n}}\n"
+    )
+    opencl = "kernel void six(global int* x) {\n  x[0] = 6;\n}\n"
+    strings = "".join(f'const char* s = R"({each})";\n' for each in (plain, filled, opencl))
+    (tmp_path / "templates.h").write_text(strings)
+    four, five = _survey.survey(list(_survey.find(tmp_path)))
+    assert (four.compiles, four.kernels) == (True, ["four"])
+    assert (five.compiles, five.error) == (False, "a format string: the program fills in {0}, {1}")
+    assert _survey.placeholders(plain) == []
+    assert _survey.placeholders("void f() { int x[2] = {0}; int y[1][2] = {{1, 2}}; }") == []

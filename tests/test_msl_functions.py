@@ -134,6 +134,15 @@ static_assert(is_same_v<decltype(min(bfloat(), bfloat())), float>, "");
 static_assert(is_same_v<decltype(clamp(bfloat(), bfloat(), bfloat())), float>, "");
 static_assert(is_same_v<decltype(ilogb(half3())), int3> && is_same_v<decltype(isnan(bfloat4())), bool4>, "");
 static_assert(is_same_v<decltype(absdiff(char2(), char2())), uchar2> && is_same_v<decltype(absdiff(1, 2)), uint>, "");
+namespace of_the_program {
+template <typename T> T max(T a, T b) { return a > b ? a : b; }
+template <typename T> T clamp(T x, T low, T high) { return x < low ? low : x > high ? high : x; }
+}
+void templates_of_the_program() {
+  using namespace of_the_program;
+  static_assert(is_same_v<decltype(max(bfloat(), bfloat())), bfloat>, "");
+  static_assert(is_same_v<decltype(clamp(bfloat(), bfloat(), bfloat())), bfloat>, "");
+}
 """
 
 SOURCE = VECTORS + SCALARS + SELECT + GEOMETRY + OVERLOADS

@@ -279,7 +279,9 @@ def declared() -> set[str]:
     listed = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
     names = set(re.findall(r"^metal::(?:precise::|fast::)?([a-z]\w*)$", listed, re.MULTILINE))
     scope = "".join(
-        path.read_text() for path in folder.iterdir() if "MPSOPS_OUT_OF_SCOPE" in path.read_text()
+        text
+        for path in folder.iterdir()
+        if path.is_file() and "MPSOPS_OUT_OF_SCOPE" in (text := path.read_text())
     )
     return {name for name in names - {"precise", "fast"} if not re.search(rf"\b{name}\b", scope)}
 

@@ -30,7 +30,7 @@ def renorm() -> Iterator[Run]:
         yield Run(f"renorm_{name}", [norms, torch.zeros_like(norms), 1.5], {1: expected}, 5)
 
 
-@family("torch", "CrossKernel.metal")
+@family("torch", "CrossKernel.metal", fits="cross_dense")
 def cross() -> Iterator[Run]:
     integers = {"long": torch.int64, "int": torch.int32, "short": torch.int16, "char": torch.int8}
     for name, dtype in (DTYPES | integers | {"uchar": torch.uint8, "float2": torch.complex64}).items():
@@ -59,6 +59,26 @@ def unfold_backward() -> Iterator[Run]:
             yield Run(f"unfold_backward_{name}", bound, {1: expected}, 24)
 
 
+@family("torch", "UnfoldBackward.metal", fits="INSTANTIATE_UNFOLD_BACKWARD(float2)")
+def unfold_backward_complex() -> Iterator[Run]:
+    grad = torch.view_as_complex(torch.randint(-4, 5, (3, 6, 3, 2)).float())
+    expected = torch.ops.aten.unfold_backward(grad.to(torch.complex128), (3, 8), 1, 3, 1)
+    out = torch.zeros((3, 8), dtype=torch.complex64)
+    layout = [strides(grad), strides((3, 8)), strides(out), torch.tensor([1, 3, 1, 2], dtype=torch.int32)]
+    yield Run("unfold_backward_float2", [grad, out, *layout], {1: expected}, 24)
+
+
+@family("torch", "CrossKernel.metal", fits="REGISTER_CROSS_OP(half2)")
+def cross_of_half_pairs() -> Iterator[Run]:
+    a, b = (torch.randint(-3, 4, (4, 3, 5, 2)).half() for _ in range(2))
+    numbers = [torch.view_as_complex(each.double()) for each in (a, b)]
+    expected = {0: torch.view_as_real(torch.linalg.cross(*numbers, dim=1))}
+    out = torch.zeros_like(a)
+    yield Run("cross_dense_half2", [out, a, b, 5], expected, 20)
+    layout = [strides((4, 5)), *[strides(numbers[0])] * 3, 3, 1]
+    yield Run("cross_strided_half2", [out, a, b, *layout], expected, 20)
+
+
 @family("torch", "TriangularOps.metal")
 def triangular() -> Iterator[Run]:
     for name, dtype in (("int", torch.int32), ("long", torch.int64)):
@@ -76,11 +96,18 @@ def triangular() -> Iterator[Run]:
 
 @family("torch", "Bucketization.metal")
 def searchsorted() -> Iterator[Run]:
-    for name, dtype in (DTYPES | {"int": torch.int32, "long": torch.int64}).items():
+    integers = {"int": torch.int32, "long": torch.int64, "short": torch.int16, "char": torch.int8}
+    for name, dtype in (DTYPES | integers | {"uchar": torch.uint8}).items():
         edges = torch.tensor([[1, 3, 3, 7], [0, 2, 5, 9]]).to(dtype)
         values = torch.tensor([[0, 1, 3, 4, 7, 8], [5, 0, 2, 10, 9, 1]]).to(dtype)
+        sorter = torch.tensor([[2, 0, 3, 1], [3, 1, 0, 2]])
+        mixed = torch.zeros_like(edges).scatter(1, sorter, edges)
         for right in (0, 1):
             expected = torch.searchsorted(edges, values, right=bool(right))
-            out = torch.zeros_like(expected)
-            bound = [values, edges, out, 6, 4, 12, right, 0]
-            yield Run(f"searchsorted_{name}_long", bound, {2: expected}, 12, 12)
+            for to, out_dtype in (("long", torch.int64), ("int", torch.int32)):
+                out = torch.zeros(expected.shape, dtype=out_dtype)
+                kernel = f"searchsorted_{name}_{to}"
+                bound = [values, edges, out, 6, 4, 12, right, 0]
+                yield Run(kernel, bound, {2: expected}, 12, 12)
+                bound = [values, mixed, out, 6, 4, 12, right, 0, sorter]
+                yield Run(f"{kernel}_sorter", bound, {2: expected}, 12, 12)

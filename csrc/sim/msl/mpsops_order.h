@@ -69,21 +69,23 @@ MPSOPS_LIFT_3(min3, Number, V)
 MPSOPS_LIFT_3(max3, Number, V)
 MPSOPS_LIFT_3(median3, Number, V)
 
-#define MPSOPS_IF_BFLOAT class = typename ::mpsops_msl::If<__is_same(B, bfloat)>::type
-template <class B, MPSOPS_IF_BFLOAT>
+// Metal has none of these for bfloat and converts. A second type makes a program's own template
+// for two of one type the better match, as it is there.
+#define MPSOPS_IF_BFLOAT(...) class = typename ::mpsops_msl::If<__VA_ARGS__>::type
+template <class B, MPSOPS_IF_BFLOAT(__is_same(B, bfloat))>
 static inline float abs(B x) {
   return abs(float(x));
 }
-template <class B, MPSOPS_IF_BFLOAT>
-static inline float min(B x, B y) {
+template <class B, class C, MPSOPS_IF_BFLOAT(__is_same(B, bfloat) && __is_same(C, bfloat))>
+static inline float min(B x, C y) {
   return min(float(x), float(y));
 }
-template <class B, MPSOPS_IF_BFLOAT>
-static inline float max(B x, B y) {
+template <class B, class C, MPSOPS_IF_BFLOAT(__is_same(B, bfloat) && __is_same(C, bfloat))>
+static inline float max(B x, C y) {
   return max(float(x), float(y));
 }
-template <class B, MPSOPS_IF_BFLOAT>
-static inline float clamp(B x, B low, B high) {
+template <class B, class C, MPSOPS_IF_BFLOAT(__is_same(B, bfloat) && __is_same(C, bfloat))>
+static inline float clamp(B x, C low, C high) {
   return clamp(float(x), float(low), float(high));
 }
 #undef MPSOPS_IF_BFLOAT

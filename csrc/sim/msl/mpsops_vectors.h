@@ -122,6 +122,16 @@ struct vec : Swizzles<Aligned<T, N>, N> {
   constexpr vec(const A& a, const B& b, const Rest&... rest) : vec(Elements<T, N>(a, b, rest...)) {}
   explicit constexpr vec(const Elements<T, N>& e) : Base(gather(e, Indices<N>())) {}
 
+  // Templates, so that vectors stay trivial to copy.
+  template <class V, class = typename If<__is_same(V, vec)>::type>
+  constexpr vec(const volatile V& v) : Base() {
+    for (int i = 0; i < N; ++i) this->array[i] = v.array[i];
+  }
+  template <class V, class = typename If<__is_same(V, vec)>::type>
+  void operator=(const V& v) volatile {
+    for (int i = 0; i < N; ++i) this->array[i] = v.array[i];
+  }
+
   static constexpr vec of(native_type native) { return vec(FromNative(), native); }
   T& operator[](int i) { return this->array[i]; }
   constexpr T operator[](int i) const { return static_cast<T>(this->native[i]); }
@@ -201,12 +211,17 @@ MPSOPS_COMPARE(>=)
 #undef MPSOPS_ARITHMETIC
 #undef MPSOPS_COMPARE
 
+// A shift has the type of what is shifted, whatever integers the distances are.
+template <class A, class B>
+struct Shifted : Operands<A, B> {};
+template <class T, class U, int N>
+struct Shifted<vec<T, N>, vec<U, N>> : If<__is_integral(T) && __is_integral(U), vec<T, N>> {};
 // As on the GPU, a shift by more than the width counts from zero again.
-#define MPSOPS_SHIFT(op)                                               \
-  template <class A, class B, class V = typename Operands<A, B>::type> \
-  constexpr V operator op(const A& a, const B& b) {                    \
-    typedef typename V::element E;                                     \
-    return V::of(V(a).native op(V(b).native & E(sizeof(E) * 8 - 1)));  \
+#define MPSOPS_SHIFT(op)                                              \
+  template <class A, class B, class V = typename Shifted<A, B>::type> \
+  constexpr V operator op(const A& a, const B& b) {                   \
+    typedef typename V::element E;                                    \
+    return V::of(V(a).native op(V(b).native & E(sizeof(E) * 8 - 1))); \
   }
 MPSOPS_SHIFT(<<)
 MPSOPS_SHIFT(>>)

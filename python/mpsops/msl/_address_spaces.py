@@ -150,6 +150,7 @@ class AddressSpaceRewriter(Rewriter):
             return tuple(words), spaces
         closed = self.match[opened]
         take(start, opened + 1)
+        words = [word for i, word in enumerate(words) if word != "const" or words[i - 1 : i] != ["const"]]
         for first, last in self.split(opened + 1, closed):
             words.append(",")
             before = len(words)
@@ -176,9 +177,12 @@ class AddressSpaceRewriter(Rewriter):
         opened = self._parameter_list(start, body)
         if opened < 0:
             return
-        constant = [
-            i for i in range(self.match[opened] + 1, body) if self.tokens[i].text in ("const", "constant")
-        ]
+        constant = []
+        i = self.match[opened] + 1
+        while i < body and not self.is_mark(i, ":"):  # what follows initialises members
+            if self.tokens[i].text in ("const", "constant"):
+                constant.append(i)
+            i += 1
         keep = 0 if self.tokens[opened - 1].text == owner else 1
         for i in constant[keep:]:
             if self.is_mark(i, "constant") or keep == 0:

@@ -27,8 +27,9 @@ def cache_directory() -> Path:
     """Where compiled sources are kept: ``MPSOPS_CACHE_DIR``, or the user's cache folder."""
     if folder := os.environ.get("MPSOPS_CACHE_DIR"):
         return Path(folder).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mpsops" / "kernels"
+    from mpsops import _user_cache  # here: the build loads mpsops.msl alone, without torch
+
+    return _user_cache.folder("kernels")
 
 
 def _limit() -> int:

@@ -56,8 +56,9 @@ def _own_version() -> bytes:
 
     version = hashlib.sha256()
     here = Path(__file__).resolve().parent
-    for path in [*sorted(here.glob("*.py")), *sorted(include_directory().iterdir())]:
-        if path.is_file():
-            version.update(repr(path.name).encode())
+    library = include_directory()
+    for folder, pattern in ((here, "*.py"), (library, "**/*")):
+        for path in sorted(file for file in folder.glob(pattern) if file.is_file()):
+            version.update(repr(str(path.relative_to(folder))).encode())
             version.update(path.read_bytes())
     return version.digest()

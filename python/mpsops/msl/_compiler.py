@@ -44,6 +44,12 @@ _CHECKED = [
     *["-mllvm", "-asan-mapping-scale=4", "-mllvm", "-asan-opt-same-temp=0"],
     *["-gline-tables-only", "-fdebug-compilation-dir=."],
 ]
+_UNCHECKED = [
+    # Published kernels load vectors at any multiple of the element: a checked library reports it.
+    "-fmax-type-align=8",
+    # A thread that waits in a function leaves two frames behind, for all threads of a group in turn.
+    *["-mllvm", "-inline-threshold=1000"],
+]
 OWN_HEADERS = "<metal>"  # what line tables call the folder of Metal's standard library
 
 
@@ -186,8 +192,9 @@ def build(
         object_file = Path(folder) / "kernels.o"
         library = Path(folder) / "kernels.so"
         flags = [*_LANGUAGE, *_WORDS, *_OPTIONS, *_machine()]
+        flags += _CHECKED if checked else _UNCHECKED
         if checked:
-            flags += [*_CHECKED, f"-fdebug-prefix-map={include_directory()}={OWN_HEADERS}"]
+            flags += [f"-fdebug-prefix-map={include_directory()}={OWN_HEADERS}"]
             if (torch_include := torch_include or _torch_include()) is not None:
                 flags.append(f"-fdebug-prefix-map={torch_include}=torch")
         _run([*compile_command, "-x", "c++", *flags, "-c", "-o", str(object_file), "-"], translated)
@@ -215,7 +222,7 @@ def compile_source(
         build(text, output, checked=checked, constants=constants)
 
     cache = user_cache()
-    flags = [_LANGUAGE, _METAL, _WORDS, _OPTIONS, _machine(), _CHECKED if checked else []]
+    flags = [_LANGUAGE, _METAL, _WORDS, _OPTIONS, _machine(), _CHECKED if checked else _UNCHECKED]
     options = [name, checked, list(defines), constants or {}, flags, _clang_identity()]
     key = cache_key(source, include, _torch_include(), options)
     try:

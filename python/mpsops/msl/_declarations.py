@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ._function_constants import FunctionConstantRewriter
 from ._out_of_scope import OUT_OF_SCOPE, out_of_scope
-from ._parameters import Parameter, ParameterRewriter
+from ._parameters import BUILTINS, Parameter, ParameterRewriter
 from ._rewriter import Constants
 from ._targets import Target
 from ._threadgroup_memory import ThreadgroupRewriter
@@ -68,6 +68,7 @@ class _Header:
     host_span: tuple[int, int] | None = None
     limits: str = ""
     constant: tuple[int, int, str] | None = None  # [[function_constant(n)]]
+    builtin: tuple[int, int, str] | None = None  # [[thread_position_in_grid]] of a variable
 
 
 class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConstantRewriter):
@@ -76,6 +77,7 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
         self.kernels: dict[str, list[Kernel]] = {}
         self.uses: dict[str, set[str]] = {}  # what a name's definitions mention
         self.rows: list[Row] = []
+        self.inputs: dict[str, tuple[str, str]] = {}  # variables at program scope: type, built-in
 
     def declarations(self, at: int, limit: int, scope: str) -> None:
         """Reads namespace-level declarations of [at, limit)."""
@@ -151,15 +153,25 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
             self.uses.setdefault(name, set()).update(mentioned)
         if header.constant is not None:
             self.function_constant(name, *header.constant)
+        if header.builtin is not None and open_paren < 0:
+            at, behind, builtin = header.builtin
+            words = [tokens[i].text for i in header.parts if tokens[i].text not in ("const", "static", name)]
+            self.inputs[name] = (" ".join(words), builtin)
+            self.replace(at, behind, " = {}")
+        inputs = sorted(mentioned & self.inputs.keys()) if body >= 0 and open_paren >= 0 else []
+        if inputs and not header.kernel:
+            self.input_of_function(tokens[start], name, inputs[0])
         if header.kernel and open_paren >= 0:
             if header.host_span is not None:
                 self.replace(*header.host_span, "")
             if body >= 0:
-                self.insert(tokens[start].start, self.limits(header, name))
+                self.insert(tokens[start].start, self.limits(header, name, open_paren))
                 kernel = Kernel(name, self.parameters(open_paren), scope, header.limits != "")
+                for each in inputs:
+                    self.input(kernel, each, open_paren)
                 kernel.has_memory = any(t.text == "threadgroup" for t in tokens[body : self.match[body]])
                 if kernel.has_memory:
-                    self.insert(tokens[start].start, self.identified(header, name))
+                    self.insert(tokens[start].start, self.identified(header, name, open_paren))
                     self.identity = f"&mpsops_identity_{name}{self.own_arguments(header)}"
                 self.kernels.setdefault(name, []).append(kernel)
                 if header.template is None:
@@ -173,6 +185,17 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
         else:
             self.members(body + 1, self.match[body])
         self.identity = ""
+
+    def input_of_function(self, token: Token, name: str, used: str) -> None:
+        message = f"'{name}' uses '{used}', an input at program scope: on the simulator only kernels can"
+        raise self.source.fail(token, message)
+
+    def input(self, kernel: Kernel, name: str, open_paren: int) -> None:
+        """A variable at program scope, `uint i [[thread_position_in_grid]];`, as a parameter."""
+        kind, builtin = self.inputs[name]
+        comma = ", " if kernel.parameters else ""
+        kernel.parameters.append(Parameter(name, self.binding(builtin, "", self.tokens[open_paren])))
+        self.insert(self.tokens[self.match[open_paren]].start, f"{comma}{kind} {name}")
 
     def header(self, start: int, stop: int) -> _Header:
         tokens = self.tokens
@@ -217,23 +240,41 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
             header.limits = _LIMITS[name].format(self.spelling(*span))
         elif name == "function_constant":
             header.constant = (at, behind, self.spelling(*span))
+        elif name in BUILTINS:
+            header.builtin = (at, behind, name)
         elif name in OUT_OF_SCOPE:
             raise self.source.fail(tokens[at], out_of_scope(name))
 
-    def limits(self, header: _Header, name: str) -> str:
+    def limits(self, header: _Header, name: str, open_paren: int) -> str:
         """mpsops_limits_<name>(), beside the kernel so that it sees the same template arguments."""
         if not header.limits:
             return ""
-        template = self.spelling(*header.template) if header.template else "static"
         return (
-            f"{template} constexpr ::mpsops_msl::GroupLimits mpsops_limits_{name}() "
-            f"{{ return {header.limits}; }} "
+            f"{self.beside(header)} constexpr ::mpsops_msl::GroupLimits "
+            f"mpsops_limits_{name}({self.told_by(header, open_paren)}) {{ return {header.limits}; }} "
         )
 
-    def identified(self, header: _Header, name: str) -> str:
-        """mpsops_identity_<name>(), whose address says which instance of the kernel a body belongs to."""
-        template = self.spelling(*header.template) if header.template else "static"
-        return f"{template} void mpsops_identity_{name}() {{}} "
+    def identified(self, header: _Header, name: str, open_paren: int) -> str:
+        """mpsops_identity_<name>(), whose address says which instance of the kernel a body belongs to.
+
+        Of a template, also mpsops_owner_<name>(a pointer to the kernel), that address.
+        """
+        identity = f"{self.beside(header)} void mpsops_identity_{name}() {{}} "
+        if header.template is None:
+            return identity
+        instance = f"mpsops_identity_{name}{self.own_arguments(header)}"
+        return (
+            f"{identity}{self.beside(header)} constexpr auto mpsops_owner_{name}"
+            f"({self.told_by(header, open_paren)}) {{ return &{instance}; }} "
+        )
+
+    def beside(self, header: _Header) -> str:
+        """How a function begins that has the template parameters of a kernel."""
+        return self.spelling(*header.template) if header.template else "static"
+
+    def told_by(self, header: _Header, open_paren: int) -> str:
+        """Its parameter: a pointer to the kernel, from whose type template arguments can follow."""
+        return f"{self.pointer(open_paren)} = nullptr" if header.template else ""
 
     def own_arguments(self, header: _Header) -> str:
         """The template arguments of a kernel, as its body may name them: `<T, N, Rest...>`."""
@@ -288,11 +329,12 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
         # The instantiated name: the last `name<...>` before the end or the parameter list.
         i = end - 1
         pointer = None
-        parameters: list[str] | None = None
+        count = None
         if tokens[i].text == ")":
-            parameters = [self.parameter_type(*span) for span in self.split(self.match[i] + 1, i)]
-            pointer = f"void (*)({', '.join(parameters)})"
-            i = self.match[i] - 1
+            open_paren = self.match[i]
+            pointer = self.pointer(open_paren)
+            count = len(self.split(open_paren + 1, i))
+            i = open_paren - 1
         last = i
         if tokens[i].text == ">":
             depth = 0
@@ -315,8 +357,13 @@ class DeclarationRewriter(ParameterRewriter, ThreadgroupRewriter, FunctionConsta
             expression = " " + expression
         self.replace(start, min(end + 1, len(tokens)), "")
         row = Row(tokens[start].start, host, tokens[i].text, tokens[start:end], token, expression, pointer)
-        row.parameter_count = len(parameters) if parameters is not None else None
+        row.parameter_count = count
         self.rows.append(row)
+
+    def pointer(self, open_paren: int) -> str:
+        """The type of a pointer to the kernel whose parameters start at `open_paren`."""
+        spans = self.split(open_paren + 1, self.match[open_paren])
+        return f"void (*)({', '.join(self.parameter_type(*span) for span in spans)})"
 
     def parameter_type(self, start: int, end: int) -> str:
         words = []

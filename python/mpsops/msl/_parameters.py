@@ -9,7 +9,7 @@ from ._out_of_scope import OUT_OF_SCOPE, out_of_scope
 from ._rewriter import Rewriter
 from ._tokens import Token
 
-_BUILTINS = frozenset(
+BUILTINS = frozenset(
     [
         "thread_position_in_grid",
         "threadgroup_position_in_grid",
@@ -33,6 +33,12 @@ _BUILTINS = frozenset(
         "grid_size",
     ]
 )
+
+
+# access(read) says what const says; naga writes [[user(fake0)]] on buffers whose index its tests leave open.
+_SAYING_NOTHING = frozenset(["maybe_unused", "access", "raster_order_group", "user"])
+
+_TEXTURE = re.compile(r"(texture|depth)(1d|2d|3d|cube|_buffer)")
 
 
 @dataclass
@@ -71,7 +77,7 @@ class ParameterRewriter(Rewriter):
             for name, *span in found:
                 if name == "function_constant":
                     condition = self.spelling(*span)
-                elif name not in ("maybe_unused", "raster_order_group"):
+                elif name not in _SAYING_NOTHING:
                     attribute = self.binding(name, self.spelling(*span), tokens[i])
             self.replace(i, behind, "")
             i = behind
@@ -98,12 +104,13 @@ class ParameterRewriter(Rewriter):
 
     def refuse_type(self, words: list[str], place: Token) -> None:
         for word in words:
-            if word in OUT_OF_SCOPE:
-                raise self.source.fail(place, out_of_scope(word))
+            name = "texture" if _TEXTURE.match(word) else word
+            if name in OUT_OF_SCOPE:
+                raise self.source.fail(place, out_of_scope(name))
 
     def binding(self, name: str, argument: str, place: Token) -> str:
         """The type that stands for the attribute `name(argument)`."""
-        if name in _BUILTINS:
+        if name in BUILTINS:
             return f"::mpsops_msl::{name}"
         if name == "buffer":
             digits = argument.strip("() ")

@@ -19,7 +19,7 @@ _EMBEDDED = [
     re.compile(r'r#"(?P<text>.*?)"#', re.DOTALL),
     re.compile(r'r?"""(?P<text>.*?)"""', re.DOTALL),
 ]
-_HOSTS = frozenset([".mm", ".cpp", ".cc", ".rs", ".py"])
+_HOSTS = frozenset([".mm", ".cpp", ".cc", ".h", ".hpp", ".rs", ".py"])
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ def survey(
         begin = time.monotonic()
         kernels: list[str] = []
         error = ""
+        if missing := placeholders(source.text):
+            error = f"a format string: the program fills in {', '.join(missing)}"
+            return Outcome(source.name, False, kernels, error, 0)
         try:
             # The folder of the file first, as quotes ask for.
             library = compile(
@@ -102,6 +105,13 @@ def survey(
         yield from pool.map(one, sources)
 
 
+def placeholders(text: str) -> list[str]:
+    """What a program puts into `text` if that is a format string: its braces are doubled, as a body shows."""
+    if not re.search(r"\)\s*\{\{\s", text):
+        return []
+    return sorted(set(re.findall(r"(?<!\{)\{\w*\}(?!\})", text)))
+
+
 def first_error(text: str) -> str:
     """The line of `text` that names an error, or its last line."""
     lines = [line for line in text.splitlines() if line.strip()]
@@ -113,5 +123,6 @@ def _embedded(file: Path) -> Iterator[Source]:
     for pattern in _EMBEDDED:
         for found in pattern.finditer(text):
             body = found["text"]
-            if "metal_stdlib" in body and re.search(r"\bkernel\b", body):
+            # Attributes tell it from OpenCL; not every string includes the library.
+            if ("metal_stdlib" in body or "[[" in body) and re.search(r"\bkernel\b", body):
                 yield Source(file, text.count("\n", 0, found.start("text")) + 1, body)

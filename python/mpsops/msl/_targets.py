@@ -72,7 +72,7 @@ class _Cpu:
         # The other one is not even compiled.
         code = f"&{entry.binder}::entry, nullptr" if entry.waits else f"nullptr, &{entry.binder}::loop"
         return (
-            f" static constexpr {entry.table} mpsops_parameters_{number}({entry.labels}); "
+            f" static constexpr {entry.table} mpsops_parameters_{number}{{{entry.labels}}}; "
             f'__attribute__((used, section("mpsops_kernels"))) '
             f"static const ::mpsops_msl::KernelRow mpsops_row_{number} = "
             f'{{"{entry.host}", mpsops_parameters_{number}.rows, {len(entry.parameters)}, {entry.limits}, '

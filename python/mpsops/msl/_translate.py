@@ -15,6 +15,7 @@ from ._declarations import DeclarationRewriter, Kernel, Row
 from ._rewriter import Constants
 from ._targets import CPU, Entry, Target
 from ._tokens import TranslateError, scan
+from ._vector_sizes import VectorSizeRewriter
 
 # A kernel that reaches one of these, or threadgroup memory, needs threads that can wait.
 _WAITING = re.compile(
@@ -34,10 +35,11 @@ def translate(text: str, system: str, target: Target = CPU, constants: Constants
     return Translator(scan(text, system), target, constants or {}).run()
 
 
-class Translator(DeclarationRewriter, CastRewriter, AddressSpaceRewriter):
+class Translator(DeclarationRewriter, CastRewriter, AddressSpaceRewriter, VectorSizeRewriter):
     def run(self) -> str:
         self.merge_address_spaces(0, len(self.tokens))
         self.collect_types()
+        self.rewrite_vector_sizes()
         self.declarations(0, len(self.tokens), "")
         self.check_constants()
         self.rewrite_expressions()
@@ -69,14 +71,14 @@ class Translator(DeclarationRewriter, CastRewriter, AddressSpaceRewriter):
 
     def entry(self, number: int, row: Row, kernel: Kernel, reached: set[str]) -> Entry:
         function = row.expression or f" ::{kernel.scope}{row.name}"
-        limits, identity = (
+        limits, identity, owner = (
             re.sub(rf"\b{row.name}(?=\s*(<|$))", f"mpsops_{what}_{row.name}", function, count=1)
-            for what in ("limits", "identity")
+            for what in ("limits", "identity", "owner")
         )
-        # Template arguments that follow from the parameters are known to the kernel alone.
+        # Template arguments that follow from the type of the kernel, or are written.
         deduced = bool(row.mention) and "<" not in function
-        if deduced and kernel.has_limits:
-            raise self.source.fail(row.token, f"'{row.name}' has limits: name its template arguments")
+        pointer = f"({row.type})nullptr" if deduced else ""
+        instance = f"{owner}({pointer})" if deduced else f"&{identity}"
         return Entry(
             number=number,
             host=row.host,
@@ -84,8 +86,8 @@ class Translator(DeclarationRewriter, CastRewriter, AddressSpaceRewriter):
             type=row.type or f"decltype(&{function})",
             attributes="".join(f", {p.attribute}" for p in kernel.parameters),
             parameters=[p.name for p in kernel.parameters],
-            identity=f"&{identity}" if kernel.has_memory and not deduced else "nullptr",
-            limits=f"{limits}()" if kernel.has_limits else "::mpsops_msl::GroupLimits{}",
+            identity=instance if kernel.has_memory else "nullptr",
+            limits=f"{limits}({pointer})" if kernel.has_limits else "::mpsops_msl::GroupLimits{}",
             missing_constants=self.missing_constants(reached),
             waits=any(name == "threadgroup" or _WAITING.match(name) for name in reached),
             place=self.source.where(row.token.start),
