@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import conditions
+
 PACKAGES = ("timm", "torchvision", "transformers", "kornia", "numpy")
 SWITCHES = ("MPSOPS_", "PYTORCH_MPS_", "PYTORCH_ENABLE_MPS", "OMP_NUM_THREADS", "CUDA_LAUNCH_BLOCKING")
+UNMEASURED = ("benchmarks/results", "docs")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -83,7 +86,8 @@ def commit() -> dict[str, Any]:
     if given := os.environ.get("MPSOPS_COMMIT"):
         return {"commit": given, "dirty": None}
     found = _output("git", "rev-parse", "HEAD")
-    changes = _output("git", "status", "--porcelain")
+    # Results and what is made from them are no part of what is measured.
+    changes = _output("git", "status", "--porcelain", "--", ".", *(f":!{path}" for path in UNMEASURED))
     return {"commit": found, "dirty": None if changes is None else bool(changes)}
 
 
@@ -99,6 +103,8 @@ def record() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(memory / 2**30),
         "load": round(os.getloadavg()[0], 2),
+        **conditions.current(),
+        **(conditions.cores_of_kinds() if sys.platform == "darwin" else {}),
         "switches": {
             name: value
             for name, value in sorted(os.environ.items())

@@ -11,7 +11,7 @@ import time
 import torch
 
 import mpsops
-from benchmarks.op_calls import Call, all_calls, tensors
+from mpsops._harness.op_calls import Call, all_calls, tensors
 
 
 def microseconds(call: Call, repetitions: int = 2000, blocks: int = 7) -> float:

@@ -5,7 +5,7 @@ from statistics import median
 
 import torch
 
-from benchmarks.clocks import Clock, waited_seconds
+from mpsops._harness.clocks import Clock, waited_seconds
 
 COPY_BYTES = {"cuda": 1 << 30, "mps": 1 << 26, "cpu": 1 << 26}
 DRIFT = 0.10

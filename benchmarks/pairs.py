@@ -20,8 +20,11 @@ class Pair:
 
     @property
     def ratio(self) -> float | None:
-        """Of the device's own time where it has a clock, else of throughput."""
-        ours, theirs = time_ms(self.ours), time_ms(self.theirs) if self.theirs else None
+        """Of the device's own time where both have that clock, else of throughput."""
+        if self.theirs is None:
+            return None
+        clock = "gpu_ms" if self.ours.get("gpu_ms") and self.theirs.get("gpu_ms") else "thr_ms"
+        ours, theirs = self.ours.get(clock), self.theirs.get(clock)
         return theirs / ours if ours and theirs else None
 
     @property

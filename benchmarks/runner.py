@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import environment
-from benchmarks.cases import Case
+from benchmarks import conditions, environment, suites
 from benchmarks.machine import DRIFT
 from benchmarks.providers import Provider
-from benchmarks.timing import Plan
+from benchmarks.suites import Case
+from mpsops._harness.timing import Plan
 
 SCHEMA = 1
 STARTUP = 120.0  # seconds, for torch, a device and its baselines
@@ -51,7 +51,7 @@ class _Process:
             cwd=environment.ROOT,
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([asdict(case) for case in cases]) + "\n")
+        self.process.stdin.write(json.dumps([suites.dumped(case) for case in cases]) + "\n")
         self.process.stdin.close()
         self.lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -90,12 +90,11 @@ def run_provider(
     plan: Plan,
     budget: float,
     *,
-    case_limit: float = 60.0,
     progress: Progress = lambda done, total, row: None,
 ) -> Outcome:
-    """Measures the cases, in their order. ``budget`` and ``case_limit`` are seconds.
+    """Measures the cases, in their order. ``budget`` is in seconds.
 
-    A case that ends the process is a row with status ``crash``, one that takes longer than ``case_limit`` is
+    A case that ends the process is a row with status ``crash``, one that takes longer than its ``limit`` is
     ``timeout``; the rest goes on in another process. What the budget does not reach is ``skipped``.
     """
     outcome = Outcome()
@@ -117,7 +116,7 @@ def run_provider(
                 message = process.next(min(limit, deadline) - time.monotonic())
             except queue.Empty:
                 if time.monotonic() < deadline:
-                    problem = ("timeout", f"took more than {case_limit:.0f} s")
+                    problem = ("timeout", f"took more than {batch[current].limit:.0f} s")
                 break
             if message is None:
                 problem = ("crash", "")
@@ -132,7 +131,7 @@ def run_provider(
             elif kind == "case":
                 current, reported = message["index"], 0
                 remaining = batch[current:]
-                limit = time.monotonic() + case_limit
+                limit = time.monotonic() + batch[current].limit
             elif kind == "row":
                 reported += 1
                 note(message)
@@ -178,8 +177,11 @@ def run(
     record = {"utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **environment.record()}
     rows: list[dict[str, Any]] = []
     machines = {}
-    for provider in providers:
-        outcome = run_provider(provider, shuffled, plan, budget / len(providers), progress=progress)
+    deadline = time.monotonic() + budget
+    for index, provider in enumerate(providers):
+        # What one does not use is the next one's: torch alone is soon done with ops that it lacks.
+        share = max(deadline - time.monotonic(), 0.0) / (len(providers) - index)
+        outcome = run_provider(provider, shuffled, plan, share, progress=progress)
         rows += outcome.rows
         record |= outcome.versions
         machines[provider.name] = {
@@ -188,4 +190,5 @@ def run(
             "noisy": outcome.noisy,
         }
     record["gpu_after"] = environment.gpu_state()
+    record["thermal_state_after"] = conditions.current()["thermal_state"]
     return {"schema": SCHEMA, "env": record, "machine": machines, "plan": asdict(plan), "rows": rows}

@@ -13,7 +13,9 @@ from benchmarks.pairs import Pair, Row, geometric_mean, median_of, pairs, ratios
 def time_text(ms: float | None) -> str:
     if ms is None:
         return "-"
-    return f"{ms:.3f} ms" if ms >= 1 else f"{1e3 * ms:.1f} us"
+    if ms < 1:
+        return f"{1e3 * ms:.1f} µs"
+    return f"{ms:.3f} ms" if ms < 1e3 else f"{ms / 1e3:.3f} s"
 
 
 def number(value: float | None, digits: int = 2) -> str:

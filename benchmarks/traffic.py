@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import op_calls, ops, overloads
-from benchmarks.overloads import Call
+from mpsops._harness import op_calls, ops, overloads
+from mpsops._harness.overloads import Call
 
 
 def bytes_moved(

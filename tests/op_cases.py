@@ -12,8 +12,8 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils._pytree import tree_map
 
 import mpsops
-from benchmarks.op_calls import DEVICE, tensors
 from mpsops import _opinfo
+from mpsops._harness.op_calls import DEVICE, tensors
 
 # Every dtype that an MPS tensor can have.
 MPS_DTYPES = (

@@ -2,28 +2,20 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import mpsops
 from benchmarks.models import CASES, ModelCase, Workload, vision
+from benchmarks.models.dropout import WithoutDropout
+from benchmarks.models.judging import distance
 
 BATCH = 2
 
 
 def workloads(case: ModelCase) -> tuple[Workload, Workload]:
-    """On the CPU and on the device; without the random masks of dropout, which differ between the two."""
+    """On the CPU and on the device."""
     on_cpu = case.workload("small", BATCH)
-    for module in on_cpu.module.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
     return on_cpu, on_cpu.to("mps")
-
-
-def distance(ours: list[Tensor], theirs: list[Tensor]) -> float:
-    """Of the device's tensors from the CPU's, as a part of their length."""
-    a, b = (torch.cat([each.detach().cpu().double().flatten() for each in side]) for side in (ours, theirs))
-    return float((a - b).norm() / b.norm())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -41,7 +33,8 @@ def test_training(case: ModelCase) -> None:
     # Adam's first step is the gradient's sign: its default epsilon would make noise as large as the step.
     optimizers = on_cpu.optimizer(eps=1e-3), on_mps.optimizer(eps=1e-3)
     before = mpsops.cpu_path_calls()
-    losses = on_cpu.step(optimizers[0]), on_mps.step(optimizers[1])
+    with WithoutDropout():
+        losses = on_cpu.step(optimizers[0]), on_mps.step(optimizers[1])
     assert losses[1].device.type == "mps"
     torch.testing.assert_close(losses[1].cpu(), losses[0], rtol=1e-5, atol=1e-6)
     assert mpsops.cpu_path_calls() == before

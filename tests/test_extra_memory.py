@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import mpsops
-from benchmarks import op_calls
+from mpsops._harness import op_calls
 
 # Small results round up to whole blocks, and an op may keep a constant amount of scratch.
 CONSTANT = 64 * 1024

@@ -12,8 +12,8 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 
 import mpsops
 import op_cases as oc
-from benchmarks import op_calls
 from mpsops import _opinfo
+from mpsops._harness import op_calls
 
 
 def by_case(select: Any) -> pytest.MarkDecorator:

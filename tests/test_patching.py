@@ -133,7 +133,7 @@ class FasterOp:
 
     name, family, policy, reason = "aten::sort", "sort", "faster", "measured faster on large rows"
     dtypes, opinfo, max_dispatches, calls, dispatches = ("float32",), ("sort",), 1, 0, 0
-    exists, native, enabled, passes_on = True, True, False, False
+    exists, native, enabled, passes_on, limits = True, True, False, False, None
 
     def enable(self) -> None:
         self.enabled = True

@@ -55,6 +55,11 @@ Op& Op::passes_on() {
   return *this;
 }
 
+Op& Op::torch_errs() {
+  torch_errs_ = true;
+  return *this;
+}
+
 Op& Op::max_dispatches(uint32_t count) {
   max_dispatches_ = count;
   return *this;
@@ -76,13 +81,16 @@ bool Op::native() const {
   return handle->hasKernelForDispatchKey(dispatch_key());
 }
 
-void Op::enable() {
-  if (enabled()) {
+void Op::enable(const std::optional<Limits>& limits) {
+  if (enabled() && limits_ == limits) {
     return;
   }
   const auto handle = find_handle(name_);
   TORCH_CHECK(handle, "mpsops.enable: op must exist in the running torch, got ", name_);
-  if (passes_on_ && handle->hasComputedKernelForDispatchKey(dispatch_key())) {
+  TORCH_CHECK(!limits || (native() && !passes_on_ && !torch_errs_), "mpsops.enable: ", name_,
+              " must be an op whose calls can be left to torch's kernel, to have limits");
+  disable();
+  if ((passes_on_ || limits) && handle->hasComputedKernelForDispatchKey(dispatch_key())) {
     original_ = handle->getComputedKernelForDispatchKey(dispatch_key());
   }
   auto library = std::make_unique<torch::Library>(torch::Library::IMPL, "aten", dispatch_key(),
@@ -90,12 +98,19 @@ void Op::enable() {
   NoWarnings quiet;
   const c10::WarningUtils::WarningHandlerGuard guard(&quiet);
   library->impl(name_.c_str(), make_kernel_());
+  if (limits) {
+    library->impl(name_.c_str(),
+                  limited_kernel(*limits, handle->getComputedKernelForDispatchKey(dispatch_key()),
+                                 *original_, policy_ == Policy::kPartial));
+  }
   library_ = std::move(library);
+  limits_ = limits;
 }
 
 void Op::disable() {
   library_.reset();
   original_.reset();
+  limits_.reset();
 }
 
 const c10::SafeKernelFunction& Op::original() const {

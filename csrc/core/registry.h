@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "csrc/core/limits.h"
+
 namespace mpsops {
 
 enum class Policy : uint8_t {
@@ -44,6 +46,8 @@ class Op {
   Op& because(const char* reason);
   // Ours is for what torch's kernel refuses, and passes the rest on to that (core/original.h).
   Op& passes_on();
+  // Torch's kernel gives wrong results for some inputs: no call may be left to it, however fast.
+  Op& torch_errs();
   // The most kernels that one call launches; 1 unless said. A generated test counts.
   Op& max_dispatches(uint32_t count);
 
@@ -55,12 +59,15 @@ class Op {
   const std::string& reason() const { return reason_; }
   uint32_t max_dispatches() const { return max_dispatches_; }
   bool does_pass_on() const { return passes_on_; }
+  bool does_torch_err() const { return torch_errs_; }
 
   // Whether torch itself has an MPS kernel for this overload (ours not counted).
   bool native() const;
   bool exists() const;  // the running torch has the schema
   bool enabled() const { return library_ != nullptr; }
-  void enable();
+  // With limits, only the calls within them are ours; of an enabled op it changes the limits.
+  void enable(const std::optional<Limits>& limits = std::nullopt);
+  const std::optional<Limits>& limits() const { return limits_; }
   void disable();  // restores what torch had
 
   // Torch's kernel below ours. Only of an op that passes on and is enabled.
@@ -84,6 +91,8 @@ class Op {
   std::string reason_;
   uint32_t max_dispatches_ = 1;
   bool passes_on_ = false;
+  bool torch_errs_ = false;
+  std::optional<Limits> limits_;
   std::optional<c10::SafeKernelFunction> original_;
   torch::CppFunction (*make_kernel_)() = nullptr;
   std::unique_ptr<torch::Library> library_;

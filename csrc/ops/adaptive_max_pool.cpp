@@ -149,16 +149,21 @@ MPSOPS_FAMILY(adaptive_max_pool) {
     const auto pool_2d = {"nn.functional.adaptive_max_pool1d", "nn.functional.adaptive_max_pool2d"};
     family.partial<functional<adaptive_max_pool_out<2>>>("aten::adaptive_max_pool2d")
         .because(divides)
+        .torch_errs()
         .opinfo(pool_2d);
-    family.partial<adaptive_max_pool_out<2>>("aten::adaptive_max_pool2d.out").because(divides);
+    family.partial<adaptive_max_pool_out<2>>("aten::adaptive_max_pool2d.out")
+        .because(divides)
+        .torch_errs();
     family
         .partial<functional<adaptive_max_pool_backward_out<2>>>(
             "aten::adaptive_max_pool2d_backward")
         .because(divides)
+        .torch_errs()
         .opinfo(pool_2d);
     family
         .partial<adaptive_max_pool_backward_out<2>>("aten::adaptive_max_pool2d_backward.grad_input")
-        .because(divides);
+        .because(divides)
+        .torch_errs();
   }
 
   const auto pool_3d = {"nn.functional.adaptive_max_pool3d"};

@@ -2,7 +2,8 @@
 
 ``import mpsops`` puts Metal kernels on the MPS dispatch key for the ATen ops that the running torch
 lacks there (policy ``missing``) or has only for some inputs (policy ``partial``).
-``MPSOPS_AUTOPATCH=0`` leaves torch alone until :func:`enable` is called.
+``MPSOPS_AUTOPATCH=0`` leaves torch alone until :func:`enable` is called; ``MPSOPS_AUTOPATCH=tuned`` uses what
+``mpsops tune`` measured.
 
 On Linux there is no MPS device; ``MPSOPS_SIMULATOR=1`` or :func:`mpsops.simulator.install` makes one.
 """

@@ -1,6 +1,7 @@
 """Which of mpsops' kernels sit on torch's MPS dispatch key, and why."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ Policy = Literal["missing", "partial", "faster"]
 State = Literal["enabled", "disabled", "native", "absent"]
 
 DEFAULT_POLICIES: tuple[Policy, ...] = ("missing", "partial")
+TUNED = "tuned"
+
+# Of ops that stand as enable("tuned") left them: why.
+_tuned: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class OpRow:
         opinfo: entries of PyTorch's OpInfo database that exercise it.
         max_dispatches: the most Metal kernels that one call launches.
         passes_on: whether mpsops' kernel is for what torch's refuses, and torch's still does the rest.
+        limits: after ``enable("tuned")``: the calls that mpsops' kernel gets, as (dtype of the first tensor,
+            fewest elements of the largest, most elements); None: all of them.
         calls: how often it ran in this process; what went to torch's kernel does not count.
         dispatches: how many Metal kernels those calls launched.
     """
@@ -45,6 +52,7 @@ class OpRow:
     opinfo: tuple[str, ...]
     max_dispatches: int
     passes_on: bool
+    limits: tuple[tuple[str, int, int], ...] | None
     calls: int
     dispatches: int
 
@@ -63,6 +71,8 @@ def _state(op: "_C.Op") -> tuple[State, str]:
     version = torch.__version__.split("+")[0]
     if not op.exists:
         return "absent", f"torch {version} has no such op"
+    if op.name in _tuned:
+        return "enabled" if op.enabled else "disabled", _tuned[op.name]
     if op.enabled:
         if op.policy == "missing":
             return "enabled", f"torch {version} has no MPS kernel for it"
@@ -92,6 +102,7 @@ def ops() -> list[OpRow]:
                 opinfo=tuple(op.opinfo),
                 max_dispatches=op.max_dispatches,
                 passes_on=op.passes_on,
+                limits=None if op.limits is None else tuple(op.limits),
                 calls=op.calls,
                 dispatches=op.dispatches,
             )
@@ -125,6 +136,9 @@ def enable(*names: str, cpu_path: bool | None = None) -> None:
         names: ops (``"mode"``, ``"aten::mode"``), single overloads (``"mode.values"``) or families
             (``"adaptive_avg_pool"``). None given: all of policy ``missing`` and ``partial``.
             Ops of policy ``faster`` are enabled only by name.
+            ``"tuned"``, alone: all of policy ``missing``; of the others, what ``mpsops tune`` measured to be
+            right and faster than torch's kernel, on this machine with these versions. The rest is torch's,
+            but for what its kernel refuses. Without such measurements it warns, and nothing is faster.
         cpu_path: whether ops with a CPU kernel and none on MPS run on the CPU, on the memory that GPU and CPU
             share. By default, without ``names``: yes, unless ``MPSOPS_CPU_PATH=0`` is in the environment;
             with ``names``: as it was. It covers the ops that torch knows at the time of the call.
@@ -133,7 +147,7 @@ def enable(*names: str, cpu_path: bool | None = None) -> None:
     same as once.
 
     Raises:
-        ValueError: a name selects nothing; then nothing was changed.
+        ValueError: a name selects nothing, or ``"tuned"`` is not alone; then nothing was changed.
         RuntimeError: the process has no MPS device.
     """
     if not has_mps():
@@ -141,14 +155,40 @@ def enable(*names: str, cpu_path: bool | None = None) -> None:
             "mpsops.enable: torch must have an MPS device, got none "
             "(on Linux: mpsops.simulator.install() makes a simulated one)"
         )
-    selected = _select(names, DEFAULT_POLICIES)
-    if cpu_path is None and not names:
+    if TUNED in names and len(names) > 1:
+        raise ValueError(f"mpsops.enable: {TUNED!r} must be alone, got {', '.join(map(repr, names))}")
+    if cpu_path is None and names in {(), (TUNED,)}:
         cpu_path = os.environ.get("MPSOPS_CPU_PATH", "1") != "0"
-    for op in selected:
-        if _wanted(op):
-            op.enable()
+    if names == (TUNED,):
+        _enable_tuned()
+    else:
+        for op in _select(names, DEFAULT_POLICIES):
+            if _wanted(op):
+                op.enable()
+                _tuned.pop(op.name, None)
     if cpu_path is not None:
         _set_cpu_path(cpu_path)
+
+
+def _enable_tuned() -> None:
+    from ._tuning import decision, setup, store
+
+    here = setup.this_setup()
+    try:
+        tuning = store.load(here)
+    except store.UnusableError as error:
+        tuning = store.Tuning(here)
+        text = f"mpsops: 'tuned': {error}. Until then, no kernel counts as faster than torch's"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    for op in _C.ops():
+        if _wanted(op):
+            choice = decision.decide(op, tuning.of(op.name))
+            if choice.on:
+                op.enable(choice.limits)
+            else:
+                op.disable()
+            if decision.contested(op):
+                _tuned[op.name] = choice.reason
 
 
 def _set_cpu_path(on: bool) -> None:
@@ -169,6 +209,7 @@ def disable(*names: str) -> None:
     """
     for op in _select(names, ("missing", "partial", "faster")):
         op.disable()
+        _tuned.pop(op.name, None)
     if not names:
         _set_cpu_path(False)
 
@@ -179,7 +220,8 @@ def patched(*names: str, cpu_path: bool | None = None) -> Iterator[None]:
 
     Registration is per process: other threads see it too.
     """
-    before = {op.name for op in _C.ops() if op.enabled}
+    before = {op.name: op.limits for op in _C.ops() if op.enabled}
+    tuned_before = dict(_tuned)
     cpu_path_before = _C.cpu_path_enabled()
     enable(*names, cpu_path=cpu_path)
     try:
@@ -188,9 +230,11 @@ def patched(*names: str, cpu_path: bool | None = None) -> Iterator[None]:
         _set_cpu_path(cpu_path_before)
         for op in _C.ops():
             if op.name in before:
-                op.enable()
+                op.enable(before[op.name])
             else:
                 op.disable()
+        _tuned.clear()
+        _tuned.update(tuned_before)
 
 
 @dataclass(frozen=True)
@@ -221,7 +265,9 @@ def reset_counts() -> None:
 def autopatch() -> None:
     """What ``import mpsops`` does: enable the defaults where there is an MPS device.
 
-    ``MPSOPS_AUTOPATCH=0`` in the environment turns it off.
+    ``MPSOPS_AUTOPATCH=0`` in the environment turns it off, ``MPSOPS_AUTOPATCH=tuned`` makes it
+    ``enable("tuned")``.
     """
-    if os.environ.get("MPSOPS_AUTOPATCH", "1") != "0" and has_mps():
-        enable()
+    wanted = os.environ.get("MPSOPS_AUTOPATCH", "1")
+    if wanted != "0" and has_mps():
+        enable(*([TUNED] if wanted == TUNED else []))

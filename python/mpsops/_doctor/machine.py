@@ -21,14 +21,19 @@ def system() -> str:
     return f"{platform.system()}, {platform.machine()}"
 
 
-def gpu() -> str:
-    """Chip, cores and memory of the MPS device; "none" without one."""
+def chip() -> str:
+    """Chip and cores of the MPS device; "none" without one."""
     if not has_mps():
         return "none"
     name, cores = torch.backends.mps.get_name(), torch.backends.mps.get_core_count()
-    if _C.runtime == "sim":
-        return f"simulated on {cores} CPU cores"
-    return f"{name}, {cores} cores, {torch.mps.recommended_max_memory() / 2**30:.1f} GiB"
+    return f"simulated on {cores} CPU cores" if _C.runtime == "sim" else f"{name}, {cores} cores"
+
+
+def gpu() -> str:
+    """The chip with its memory."""
+    if not has_mps() or _C.runtime == "sim":
+        return chip()
+    return f"{chip()}, {torch.mps.recommended_max_memory() / 2**30:.1f} GiB"
 
 
 def compiler() -> str | None:

@@ -6,7 +6,7 @@ import typer
 
 from mpsops import __version__
 
-from . import check, coverage, doctor, info, ops, run, sources
+from . import check, coverage, doctor, info, ops, run, sources, tune
 from . import compile as compile_command
 
 app = typer.Typer(
@@ -43,4 +43,5 @@ app.command("coverage", epilog=coverage.EXIT_STATUS)(coverage.coverage)
 app.command("info")(info.info)
 app.command("sources", epilog=sources.EXIT_STATUS)(sources.sources)
 app.command("compile", epilog=compile_command.EXIT_STATUS)(compile_command.compile_sources)
+app.command("tune", epilog=tune.EXIT_STATUS)(tune.tune)
 app.command("run", context_settings=run.CONTEXT_SETTINGS, epilog=run.EXIT_STATUS)(run.run)

@@ -15,6 +15,8 @@ STYLES = (
     {"enabled": "green", "disabled": "yellow", "absent": "dim"}
     | {"native": "cyan", "mpsops": "green", "composite": "none", "cpu": "yellow", "missing": "red"}
     | {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    | {"faster": "green", "slower": "yellow", "undecided": "dim", "wrong": "bold red", "failed": "bold red"}
+    | {"torch wrong": "green", "torch refuses": "cyan"}
 )
 
 

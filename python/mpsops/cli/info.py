@@ -7,6 +7,7 @@ import torch
 import mpsops
 from mpsops import _C
 from mpsops._doctor import environment, machine
+from mpsops._tuning import setup, store
 
 from . import _output
 from ._options import Json, Simulator
@@ -23,6 +24,7 @@ def facts() -> dict[str, str]:
         "MPS device": machine.gpu(),
         "compiler": machine.compiler() or "none",
         "ops": ", ".join(f"{number} {state}" for state, number in sorted(counts.items())),
+        "tuning": store.summary(setup.this_setup()),
         "environment": environment.check().found,
     }
 

@@ -13,5 +13,5 @@ def _mean(args, outputs):
     return None if deviation.abs() < 6 else f"the sum is {deviation:.1f} standard deviations off"
 
 
-compared_outputs = {"aten::poisson": []}
+compared_outputs: dict[str, list[int]] = {"aten::poisson": []}
 checks = {"aten::poisson": _mean}

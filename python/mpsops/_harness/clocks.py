@@ -12,6 +12,10 @@ class Clock(Protocol):
 
     device: str
 
+    def now(self) -> float:
+        """Seconds, from whenever."""
+        ...
+
     def synchronize(self) -> None: ...
 
     def device_seconds(self, block: Callable[[], None], lead: float) -> float | None:
@@ -23,7 +27,14 @@ class Clock(Protocol):
         ...
 
 
-class HostClock:
+class WallClock:
+    """The host's time."""
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+
+class HostClock(WallClock):
     """The CPU: everything is done when a call returns."""
 
     device = "cpu"
@@ -62,7 +73,7 @@ class MpsClock(HostClock):
         return _between_events(torch.mps.Event, block)
 
 
-class CudaClock:
+class CudaClock(WallClock):
     """An NVIDIA GPU: CUDA events, behind a kernel that spins while the host enqueues."""
 
     device = "cuda"
@@ -85,10 +96,10 @@ class CudaClock:
         return _between_events(torch.cuda.Event, block)
 
 
-def wall_seconds(block: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def wall_seconds(clock: Clock, block: Callable[[], object]) -> float:
+    start = clock.now()
     block()
-    return time.perf_counter() - start
+    return clock.now() - start
 
 
 def waited_seconds(clock: Clock, call: Callable[[], object]) -> float:
@@ -98,4 +109,4 @@ def waited_seconds(clock: Clock, call: Callable[[], object]) -> float:
         call()
         clock.synchronize()
 
-    return wall_seconds(waited)
+    return wall_seconds(clock, waited)

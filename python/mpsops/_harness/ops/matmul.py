@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.ops.addmm_activation import LAYERS
+from .addmm_activation import LAYERS
 
 BATCHES = {
     "tiny": (2, 8, 8, 8),

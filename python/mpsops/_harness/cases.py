@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
+from typing import ClassVar
 
 import mpsops
-from benchmarks import overloads
-from benchmarks.sizes import SIZES
+
+from . import overloads
+from .sizes import SIZES
 
 FLOATS = ("float32", "float16", "bfloat16")
 # The largest, with the bulk of the traffic, comes first: a run may end early.
@@ -20,16 +22,22 @@ class Case:
     Attributes:
         name: the overload, ``aten::mode``.
         family: stem of its files.
-        size: of :data:`benchmarks.sizes.SIZES`.
+        size: of :data:`mpsops._harness.sizes.SIZES`.
         dtype: of the first tensor argument, by torch's name.
         layout: ``contiguous``, or ``strided``: the last two dimensions of every tensor are swapped in memory.
     """
+
+    limit: ClassVar[float] = 60.0
 
     name: str
     family: str
     size: str
     dtype: str
     layout: str = "contiguous"
+
+    @property
+    def suite(self) -> str:
+        return "ops"
 
     @property
     def id(self) -> str:
@@ -41,7 +49,7 @@ class Case:
 
     def as_row(self) -> dict[str, str]:
         return {
-            "suite": "ops",
+            "suite": self.suite,
             "case": self.id,
             **asdict(self),
             "pass": self.direction,

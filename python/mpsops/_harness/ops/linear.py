@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.ops.addmm_activation import LAYERS
+from .addmm_activation import LAYERS
 
 
 def calls(make, size):

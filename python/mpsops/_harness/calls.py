@@ -1,16 +1,18 @@
 """From a case to the call that is measured, on a device."""
 
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
 import torch
 from torch.utils._pytree import tree_map_only
 
-from benchmarks import correctness, op_calls, ops, overloads
-from benchmarks.cases import Case
-from benchmarks.making import Make
-from benchmarks.overloads import Call
-from benchmarks.sizes import SIZES, Size
+from mpsops import _opinfo
+
+from . import correctness, op_calls, ops, overloads
+from .cases import Case
+from .making import Make
+from .overloads import Call
+from .sizes import SIZES, Size
 
 
 class NoCallError(Exception):
@@ -24,6 +26,10 @@ def _grown(family: str, make: Make, size: Size) -> Any:
     """
     import mpsops
 
+    if not _opinfo.available():
+        raise NoCallError(
+            "its arguments come from PyTorch's test suite, which needs the packages expecttest and hypothesis"
+        )
     names = {name for row in mpsops.ops() if row.family == family for name in row.opinfo}
     for name in sorted(names):
         recorded = op_calls.record(op_calls.samples(name, make.dtype, "cpu"))
@@ -50,11 +56,14 @@ def _run(function: Any, args: Any, kwargs: Any) -> None:
 
 
 @lru_cache(maxsize=1)
-def _recorded(family: str, size: str, dtype: torch.dtype, device: str) -> dict[str, Call]:
+def _recorded(family: str, size: str, dtype: torch.dtype, device: str, contested: bool) -> dict[str, Call]:
     """The first call of each overload of the family that its hook leads to."""
     module = ops.hook(family)
     make = Make(device, dtype)
-    source = module.calls if module is not None else lambda m, s: _grown(family, m, s)
+    if module is None:
+        source = partial(_grown, family)
+    else:
+        source = module.contested if contested and hasattr(module, "contested") else module.calls
     recorder = op_calls.Recorder()
     found: dict[str, Call] = {}
     for function, args, kwargs in source(make, SIZES[size]):
@@ -105,7 +114,7 @@ def moved(call: Call, device: str) -> Call:
             seen[id(tensor)] = tensor.to(device)
         return seen[id(tensor)]
 
-    return tree_map_only(torch.Tensor, move, call)
+    return cast("Call", tree_map_only(torch.Tensor, move, call))
 
 
 def _strided(tensor: torch.Tensor) -> torch.Tensor:
@@ -114,12 +123,15 @@ def _strided(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 
-def build(case: Case, device: str) -> tuple[torch._ops.OpOverload, Call]:
-    """The overload of a case and its arguments, on a device. Raises NoCallError."""
+def build(case: Case, device: str, contested: bool = False) -> tuple[torch._ops.OpOverload, Call]:
+    """The overload of a case and its arguments, on a device; `contested`: such that torch takes too.
+
+    Raises NoCallError.
+    """
     func = overloads.find(case.name)
     if func is None:
         raise NoCallError(f"torch {torch.__version__.split('+')[0]} has no such op")
-    found = _recorded(case.family, case.size, getattr(torch, case.dtype), device)
+    found = _recorded(case.family, case.size, getattr(torch, case.dtype), device, contested)
     call = found.get(case.name) or _derived(case.family, case.name, device, found)
     if call is None:
         raise NoCallError(f"no call of it in {case.dtype}")

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map_only
 
-from benchmarks import op_calls, ops, overloads
-from benchmarks.overloads import Call
+from . import op_calls, ops, overloads
+from .overloads import Call
 
 # Of an element, and of the root mean square of the result: sums are as good as their largest terms. And as
 # torch.testing has it, an absolute part, for what is nearly zero.
@@ -133,7 +133,8 @@ class Judge:
         return getattr(self.module, table, {}).get(self.name)
 
     def _on_cpu_in(self, convert: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
-        host = tree_map_only(torch.Tensor, lambda t: convert(t.cpu()), cloned(self.call))
+        # Contiguous: some CPU kernels read a strided mask wrongly, or take none.
+        host = tree_map_only(torch.Tensor, lambda t: convert(t.cpu()).contiguous(), cloned(self.call))
         return [_plain(t, self.compare_on) for t in on_cpu(self.family, self.func, host)]
 
     @cached_property

@@ -35,7 +35,7 @@ class Recorder(TorchDispatchMode):
     """Keeps the calls of registered overloads, those that autograd makes included."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names = {row.name for row in mpsops.ops()}
         self.calls: dict[str, list[Call]] = {}
 

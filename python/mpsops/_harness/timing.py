@@ -6,10 +6,10 @@ one wait at the end, and the device's own time. A contestant is a way to run a c
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 
-from benchmarks.clocks import Clock, waited_seconds, wall_seconds
+from .clocks import Clock, waited_seconds, wall_seconds
 
 AGREEMENT = 0.05
 
@@ -24,6 +24,7 @@ class Plan:
         block: of the calls that are enqueued between two waits.
         longest: of what is spent on one contestant; slow calls are made less often.
         calls: in a block at most.
+        longest_program: as ``longest``, of a model or a pipeline.
     """
 
     rounds: int = 5
@@ -31,10 +32,15 @@ class Plan:
     block: float = 0.004
     longest: float = 1.0
     calls: int = 200
+    longest_program: float = 20.0
+
+    def of_program(self) -> "Plan":
+        """For calls that may take seconds each."""
+        return replace(self, longest=self.longest_program)
 
 
-QUICK = Plan(rounds=3, latencies=2, block=0.001, longest=0.2, calls=50)
-FULL = Plan(rounds=5, latencies=4, block=0.02, longest=2.0)
+QUICK = Plan(rounds=3, latencies=2, block=0.001, longest=0.2, calls=50, longest_program=1.0)
+FULL = Plan(rounds=5, latencies=4, block=0.02, longest=2.0, longest_program=60.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def warm_up(clock: Clock, call: Callable[[], object], longest: float) -> float:
     """Calls until two medians of three agree; the last of them, in seconds."""
     spent, previous = 0.0, float("inf")
     while True:
-        times = []
+        times: list[float] = []
         while len(times) < 3 and spent <= longest:
             times.append(waited_seconds(clock, call))
             spent += times[-1]
@@ -83,8 +89,8 @@ def _round(clock: Clock, contestant: Contestant, samples: Samples) -> None:
     contestant.select()
     waited_seconds(clock, call)  # what selecting costs the next call is not the op's
     samples.latency += [waited_seconds(clock, call) for _ in range(samples.latencies)]
-    host = wall_seconds(enqueue)
-    total = host + wall_seconds(clock.synchronize)
+    host = wall_seconds(clock, enqueue)
+    total = host + wall_seconds(clock, clock.synchronize)
     samples.host.append(host / samples.block)
     samples.throughput.append(total / samples.block)
     device = clock.device_seconds(enqueue, 1.5 * host)

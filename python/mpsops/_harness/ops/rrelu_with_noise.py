@@ -24,5 +24,5 @@ def _range(args, outputs):
 
 
 NAMES = ("aten::rrelu_with_noise", "aten::rrelu_with_noise.out", "aten::rrelu_with_noise_")
-compared_outputs = {name: [] for name in NAMES}
+compared_outputs: dict[str, list[int]] = {name: [] for name in NAMES}
 checks = {NAMES[0]: _slopes, NAMES[1]: _slopes, NAMES[2]: _range}

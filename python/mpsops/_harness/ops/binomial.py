@@ -15,5 +15,5 @@ def _mean(args, outputs):
     return None if deviation.abs() < 6 else f"the sum is {deviation:.1f} standard deviations off"
 
 
-compared_outputs = {"aten::binomial": []}
+compared_outputs: dict[str, list[int]] = {"aten::binomial": []}
 checks = {"aten::binomial": _mean}

@@ -1,12 +1,13 @@
-"""Calls of every registered overload, in the sizes of :mod:`benchmarks.sizes`.
+"""Calls of every registered overload, in the sizes of :mod:`mpsops._harness.sizes`.
 
 ``ops/<family>.py`` has a function ``calls(make, size)`` for each family whose arguments do not simply grow
 with its OpInfo sample. It yields ``(function, args, kwargs)``: an overload is a call to measure as it stands;
 of any other function, and of the backward pass of either, the registered overloads that it reaches are
 recorded.
 
-It may have tables by overload name: ``bytes_moved`` (benchmarks/traffic.py); ``references``, ``checks`` and
-``compared_outputs`` (benchmarks/correctness.py).
+For ops of policy ``partial`` it may have ``contested(make, size)``: calls that torch's own kernel takes too,
+for ``mpsops tune``. It may have tables by overload name: ``bytes_moved`` (benchmarks/traffic.py);
+``references``, ``checks`` and ``compared_outputs`` (../correctness.py).
 """
 
 from importlib import import_module

@@ -23,3 +23,13 @@ def calls(make, size):
         (grad, volumes),
         {"grad_input": torch.empty_like(volumes)},
     )
+
+
+def contested(make, size):
+    """Sizes that divide: two, where the extent is even."""
+    images = make.normal(*size.images, grad=True)
+    plane = [extent // 2 if extent % 2 == 0 else extent for extent in size.images[2:]]
+    yield F.adaptive_avg_pool2d, (images, plane), {}
+    images = images.detach()
+    out = images.new_empty(*images.shape[:2], *plane)
+    yield torch.ops.aten.adaptive_avg_pool2d.out, (images, plane), {"out": out}

@@ -1,0 +1,1 @@
+"""``mpsops tune`` and ``mpsops.enable("tuned")``: mpsops' kernels only where they won on this machine."""
