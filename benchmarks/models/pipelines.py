@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .workload import ModelCase, Size, Workload
+from .workload import ModelCase, Scale, Workload
 
 
 class _Pipeline(nn.Module):
@@ -24,22 +24,22 @@ def _mean_square(result: Tensor) -> Tensor:
     return result.square().mean()
 
 
-def _images(size: Size, batch: int, channels: int = 3) -> Tensor:
-    pixels = 32 if size == "small" else 256
+def _images(scale: Scale, batch: int, channels: int = 3) -> Tensor:
+    pixels = 32 if scale == "small" else 256
     return torch.rand(batch, channels, pixels, pixels)
 
 
 def _of_images(name: str, function: Callable[[Any], Callable[..., Any]], channels: int = 3) -> ModelCase:
     """A pipeline from images to something differentiable; `function` is given kornia."""
 
-    def make(size: Size, batch: int) -> Workload:
+    def make(scale: Scale, batch: int) -> Workload:
         import kornia
 
         module = function(kornia)
         if not isinstance(module, nn.Module):
             module = _Pipeline(module)
-        scaled = "32 pixels" if size == "small" else ""
-        return Workload(module, (_images(size, batch, channels),), _mean_square, scaled)
+        scaled = "32 pixels" if scale == "small" else ""
+        return Workload(module, (_images(scale, batch, channels),), _mean_square, scaled)
 
     return ModelCase(name, make, infer_batches=(1, 8, 32), train_batches=(8,))
 
@@ -49,7 +49,7 @@ def _affine(kornia: Any) -> Callable[[Tensor], Tensor]:
         n, _, height, width = images.shape
         center = images.new_tensor([width / 2, height / 2]).expand(n, 2)
         scale = images.new_full((n, 2), 1.1)
-        angle = torch.linspace(-30, 30, n, device=images.device)
+        angle = torch.linspace(-30, 30, n, device=images.device, dtype=images.dtype)
         matrix = kornia.geometry.get_rotation_matrix2d(center, angle, scale)
         warped: Tensor = kornia.geometry.warp_affine(images, matrix, (height, width), padding_mode="border")
         return warped
@@ -125,25 +125,41 @@ def _losses(kornia: Any) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def _matches(size: Size, batch: int) -> tuple[Tensor, Tensor]:
-    """[n, 2] points and where a homography sends them, a fifth of them wrong."""
-    n = 64 if size == "small" else 512
-    points = torch.rand(n * batch, 2) * 200
+Matches = tuple[Tensor, Tensor]
+
+
+def _on_a_plane(n: int) -> Matches:
+    """Points and where a homography sends them."""
+    points = torch.rand(n, 2) * 200
     matrix = torch.tensor([[1.1, 0.05, 3.0], [-0.04, 0.95, -2.0], [1e-4, -2e-4, 1.0]])
-    sent = torch.cat([points, torch.ones(len(points), 1)], 1) @ matrix.T
-    images = sent[:, :2] / sent[:, 2:]
-    wrong = len(points) // 5
-    images[:wrong] = torch.rand(wrong, 2) * 200
-    return points, images
+    sent = torch.cat([points, torch.ones(n, 1)], 1) @ matrix.T
+    return points, sent[:, :2] / sent[:, 2:]
 
 
-def _ransac(model: str) -> ModelCase:
-    def make(size: Size, batch: int) -> Workload:
+def _in_space(n: int) -> Matches:
+    """Points at different depths, seen by a camera and by one beside it that is turned a little."""
+    points = (torch.rand(n, 3) - 0.5) * torch.tensor([4.0, 4.0, 3.0]) + torch.tensor([0.0, 0.0, 5.0])
+    turn = torch.tensor(0.1)
+    rotation = torch.eye(3)
+    rotation[0, 0] = rotation[2, 2] = turn.cos()
+    rotation[0, 2], rotation[2, 0] = turn.sin(), -turn.sin()
+    other = points @ rotation.T + torch.tensor([0.5, 0.1, 0.0])
+    first, second = (200 * each[:, :2] / each[:, 2:] + 100 for each in (points, other))
+    return first, second
+
+
+def _ransac(model: str, matches: Callable[[int], Matches]) -> ModelCase:
+    """On [n, 2] matches, a fifth of them wrong."""
+
+    def make(scale: Scale, batch: int) -> Workload:
         from kornia.geometry import RANSAC
 
+        n = (64 if scale == "small" else 512) * batch
+        first, second = matches(n)
+        second[: n // 5] = torch.rand(n // 5, 2) * 200
         ransac = RANSAC(model, inl_th=1.0, max_iter=10, seed=0)
-        scaled = "64 matches" if size == "small" else ""
-        return Workload(ransac, _matches(size, batch), scaled=scaled)
+        scaled = "64 matches for each of the batch" if scale == "small" else ""
+        return Workload(ransac, (first, second), scaled=scaled)
 
     return ModelCase(f"RANSAC, {model}", make, infer_batches=(1, 4), train_batches=())
 
@@ -159,6 +175,6 @@ CASES = (
     _of_images(
         "guided_blur", lambda kornia: lambda images: kornia.filters.guided_blur(images, images, 5, 1e-2)
     ),
-    _ransac("homography"),
-    _ransac("fundamental"),
+    _ransac("homography", _on_a_plane),
+    _ransac("fundamental", _in_space),
 )

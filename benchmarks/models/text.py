@@ -1,11 +1,10 @@
 """BERT-base, and speech recognition trained with CTC. Random weights, random tokens and sounds."""
 
-import os
-
 import torch
 from torch import Tensor, nn
 
-from .workload import CrossEntropy, ModelCase, Size, Workload
+from ._libraries import import_transformers
+from .workload import CrossEntropy, ModelCase, Scale, Workload
 
 
 class _Logits(nn.Module):
@@ -20,19 +19,18 @@ class _Logits(nn.Module):
         return logits
 
 
-def _bert(size: Size, batch: int) -> Workload:
+def _bert(scale: Scale, batch: int) -> Workload:
     """Devlin et al. 2018, classifying sequences of 128 tokens."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import_transformers()
     from transformers import BertConfig, BertForSequenceClassification
 
-    small = size == "small"
+    small = scale == "small"
     widths = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2}
-    without_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config = BertConfig(**(widths | without_dropout if small else {}))
+    config = BertConfig(**(widths if small else {}))
     tokens = torch.randint(config.vocab_size, (batch, 32 if small else 128))
     model = _Logits(BertForSequenceClassification(config))
-    scaled = "2 layers of width 128, 32 tokens, no dropout" if small else ""
-    return Workload(model, (tokens,), CrossEntropy(torch.randint(2, (batch,))), scaled)
+    scaled = "2 layers of width 128, 32 tokens" if small else ""
+    return Workload(model, (tokens,), CrossEntropy(torch.randint(2, (batch,))), scaled, independent=True)
 
 
 class _CtcLoss(nn.Module):
@@ -55,30 +53,21 @@ class _CtcLoss(nn.Module):
         )
 
 
-def _wav2vec2(size: Size, batch: int) -> Workload:
+def _wav2vec2(scale: Scale, batch: int) -> Workload:
     """Baevski et al. 2020: two seconds of sound at 16 kHz to letters, trained with CTC."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import_transformers()
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
-    small = size == "small"
+    small = scale == "small"
     widths = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
     convolutions = {"conv_dim": (32,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
-    dropouts = (
-        "hidden_dropout",
-        "activation_dropout",
-        "attention_dropout",
-        "feat_proj_dropout",
-        "final_dropout",
-    )
     # Masked time steps are drawn on the CPU with NumPy: a source of differences, and no work for the device.
     plain = {"apply_spec_augment": False, "layerdrop": 0.0}
-    config = Wav2Vec2Config(
-        **plain, **(widths | convolutions | dict.fromkeys(dropouts, 0.0) if small else {})
-    )
+    config = Wav2Vec2Config(**plain, **(widths | convolutions if small else {}))
     sounds = torch.randn(batch, 8_000 if small else 32_000)
     targets = torch.randint(1, config.vocab_size, (batch, 8 if small else 24))
-    scaled = "2 layers of width 64, half a second, no dropout" if small else ""
-    return Workload(_Logits(Wav2Vec2ForCTC(config)), (sounds,), _CtcLoss(targets), scaled)
+    scaled = "2 layers of width 64, half a second" if small else ""
+    return Workload(_Logits(Wav2Vec2ForCTC(config)), (sounds,), _CtcLoss(targets), scaled, independent=True)
 
 
 CASES = (

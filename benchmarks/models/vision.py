@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._torchvision import import_timm, import_torchvision
-from .workload import CrossEntropy, ModelCase, Published, Size, Workload
+from ._libraries import import_timm, import_torchvision
+from .workload import CrossEntropy, ModelCase, Published, Scale, Workload
 
 
 class LeNet5(nn.Module):
@@ -44,34 +44,34 @@ def _digits(batch: int) -> tuple[Tensor, Tensor]:
     return enlarged, torch.from_numpy(scans.target)[chosen]
 
 
-def _lenet(size: Size, batch: int) -> Workload:
+def _lenet(scale: Scale, batch: int) -> Workload:
     images, classes = _digits(batch)
-    return Workload(LeNet5(), (images,), CrossEntropy(classes))
+    return Workload(LeNet5(), (images,), CrossEntropy(classes), independent=True)
 
 
 def _classifier(module: nn.Module, pixels: int, batch: int, scaled: str = "") -> Workload:
     images = torch.randn(batch, 3, pixels, pixels)
-    return Workload(module, (images,), CrossEntropy(torch.randint(10, (batch,))), scaled)
+    return Workload(module, (images,), CrossEntropy(torch.randint(10, (batch,))), scaled, independent=True)
 
 
-def _alexnet(size: Size, batch: int) -> Workload:
+def _alexnet(scale: Scale, batch: int) -> Workload:
     import_torchvision()
     from torchvision.models import alexnet
 
     module = alexnet(weights=None, num_classes=10)
-    if size == "full":
+    if scale == "full":
         return _classifier(module, 224, batch)
     hidden = nn.Linear(256 * 6 * 6, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()
     module.classifier = nn.Sequential(*hidden, nn.Linear(64, 10))
     return _classifier(module, 96, batch, "96 pixels, hidden layers of 64")
 
 
-def _timm(model: str, pixels: int, small_pixels: int, **small: Any) -> Callable[[Size, int], Workload]:
-    """Makes a model of timm; in the small size with fewer pixels and these options of its constructor."""
+def _timm(model: str, pixels: int, small_pixels: int, **small: Any) -> Callable[[Scale, int], Workload]:
+    """Makes a model of timm; in the small scale with fewer pixels and these options of its constructor."""
 
-    def make(size: Size, batch: int) -> Workload:
+    def make(scale: Scale, batch: int) -> Workload:
         create = import_timm().create_model
-        if size == "full":
+        if scale == "full":
             return _classifier(create(model, pretrained=False, num_classes=10), pixels, batch)
         options = ", ".join(f"{option}={value}" for option, value in small.items())
         scaled = f"{small_pixels} pixels" + (f", {options}" if options else "")

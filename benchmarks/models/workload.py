@@ -1,4 +1,4 @@
-"""What a model case is: a module, its inputs and its loss, in two sizes."""
+"""What a model case is: a module, its inputs and its loss, in two scales."""
 
 import copy
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-Size = Literal["small", "full"]
+Mode = Literal["infer", "train"]
+Scale = Literal["small", "full"]
 Loss = Callable[[Any], Tensor]
 
 
@@ -22,7 +23,7 @@ class Published:
         source: who, when, on what.
     """
 
-    mode: Literal["infer", "train"]
+    mode: Mode
     speedup: float | None
     source: str
 
@@ -35,7 +36,8 @@ class Workload:
         module: what is timed; without parameters for a pipeline.
         inputs: its positional arguments.
         loss: of its result; None where nothing can be trained.
-        scaled: what differs from the full size, in words; empty if nothing does.
+        scaled: what differs from the full scale, in words; empty if nothing does.
+        independent: whether an item's result, in evaluation mode, is the same in any batch.
         input_gradients: of the last step, for the inputs of a pipeline.
     """
 
@@ -43,19 +45,38 @@ class Workload:
     inputs: tuple[Any, ...]
     loss: Loss | None = None
     scaled: str = ""
+    independent: bool = False
     input_gradients: list[Tensor | None] = field(default_factory=list)
 
-    def to(self, device: str) -> "Workload":
-        """The same on a device; this one stays as it is."""
+    def to(self, device: str, dtype: torch.dtype | None = None) -> "Workload":
+        """The same on a device, and with its floating-point values in a dtype; this one stays as it is."""
+
+        def place(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype if tensor.is_floating_point() else None)
+
+        return self._changed(lambda module: module.to(device, dtype), place)
+
+    def items(self, chosen: list[int]) -> "Workload":
+        """Some items of the batch: of the first dimension of inputs, and of the buffers of the loss."""
+        return self._changed(lambda module: module, lambda tensor: tensor[chosen])
+
+    def _changed(
+        self,
+        of_module: Callable[[nn.Module], nn.Module],
+        of_tensor: Callable[[Tensor], Tensor],
+    ) -> "Workload":
         loss = copy.deepcopy(self.loss)
         if isinstance(loss, nn.Module):
-            loss = loss.to(device)
-        inputs = tree_map_only(Tensor, lambda tensor: tensor.to(device), self.inputs)
-        return Workload(copy.deepcopy(self.module).to(device), inputs, loss, self.scaled)
+            for name, buffer in list(loss.named_buffers()):
+                setattr(loss, name, of_tensor(buffer))
+        inputs = tree_map_only(Tensor, of_tensor, self.inputs)
+        module = of_module(copy.deepcopy(self.module))
+        return Workload(module, inputs, loss, self.scaled, self.independent)
 
     def infer(self) -> Any:
         """The result in evaluation mode, without a graph."""
-        self.module.eval()
+        if self.module.training:
+            self.module.eval()
         with torch.no_grad():
             return self.module(*self.inputs)
 
@@ -72,7 +93,8 @@ class Workload:
         """
         if self.loss is None:
             raise ValueError("step: this workload has no loss")
-        self.module.train()
+        if not self.module.training:
+            self.module.train()
         inputs = self.inputs
         if optimizer is None:
             inputs = tree_map_only(Tensor, _tracked, inputs)
@@ -96,21 +118,21 @@ class ModelCase:
 
     Attributes:
         name: of the system, as its paper or library calls it.
-        make: from the size and the batch; seeded, so that two calls make the same.
-        infer_batches, train_batches: of the full size; empty where a mode does not exist.
+        make: from the scale and the batch; seeded, so that two calls make the same.
+        infer_batches, train_batches: of the full scale; empty where a mode does not exist.
         published: figures of others, drawn beside ours and never mixed with them.
     """
 
     name: str
-    make: Callable[[Size, int], Workload]
+    make: Callable[[Scale, int], Workload]
     infer_batches: tuple[int, ...] = (1, 16, 64)
     train_batches: tuple[int, ...] = (64,)
     published: tuple[Published, ...] = ()
 
-    def workload(self, size: Size, batch: int) -> Workload:
+    def workload(self, scale: Scale, batch: int) -> Workload:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return self.make(size, batch)
+            return self.make(scale, batch)
 
 
 class CrossEntropy(nn.Module):

@@ -2,17 +2,17 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
 from benchmarks.checking import schema
+from benchmarks.pairs import Row
 
 
-def write(result: dict[str, Any], path: Path) -> Path:
+def write(rows: list[Row], path: Path) -> Path:
     columns = list(schema()["$defs"]["row"]["properties"])
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        for row in result["rows"]:
+        for row in rows:
             cells = {**row, "shape": " ".join("x".join(map(str, shape)) for shape in row.get("shape", []))}
             writer.writerow(["" if cells.get(name) is None else cells[name] for name in columns])
     return path

@@ -1,27 +1,28 @@
-"""The tables for people: what was measured on what, the result for each family, and what has no time."""
+"""The document of one results file: what was measured on what, in short, in pictures, then every case."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from benchmarks.pairs import Pair, Row, geometric_mean, median_of, ratios, share, time_ms
-from benchmarks.report.contest import NAMES, Contest
-from benchmarks.sizes import SIZES
-from benchmarks.terminal import number, percent, shape_text, time_text
-
-
-def table(header: list[str], rows: Iterable[list[str]], left: int = 1) -> Iterator[str]:
-    yield "| " + " | ".join(header) + " |"
-    yield "|" + "|".join("---" if i < left else "--:" for i in range(len(header))) + "|"
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
+from benchmarks.report import counts, families, headline, programs
+from benchmarks.report.results import GPU, NAMES, SAME, Results
+from benchmarks.report.tables import guide, table
+from benchmarks.terminal import number, time_text
 
 
-def environment(result: dict[str, Any]) -> Iterator[str]:
-    env = result["env"]
+def environment(results: Results) -> Iterator[str]:
+    env = results.env
     gpu = env.get("gpu_after") or {}
     commit = (env["commit"] or "unknown")[:12] + (" and changes" if env.get("dirty") else "")
+    conditions = [
+        f"power: {env['power']}" if env.get("power") else "",
+        "low-power mode" if env.get("low_power_mode") else "",
+        f"thermal state: {env['thermal_state']}" if env.get("thermal_state") else "",
+        f"load {env['load']} at the start" if "load" in env else "",
+    ]
+    cores = [f"{env['cores']} cores", f"{env['gpu_cores']} GPU cores" if env.get("gpu_cores") else ""]
+    macos = f"macOS {env['macos']}" if env.get("macos") else ""
+    system = [env["system"], macos, f"Python {env['python']}"]
     facts = {
         "measured": env["utc"],
         "mpsops": f"{env['mpsops']}, commit {commit}",
@@ -31,137 +32,83 @@ def environment(result: dict[str, Any]) -> Iterator[str]:
         "clock, memory, temperature at the end": ", ".join(
             gpu[key] for key in ("clocks.sm", "clocks.mem", "temperature.gpu") if key in gpu
         ),
-        "processor": f"{env['processor']}, {env['cores']} cores, {env['threads']} threads used",
-        "system": f"{env['system']}, Python {env['python']}",
+        "processor": ", ".join(filter(None, [env["processor"], *cores, f"{env['threads']} threads used"])),
+        "memory": f"{env['memory_gib']} GiB" if env.get("memory_gib") else None,
+        "system": ", ".join(filter(None, system)),
+        "conditions": ", ".join(filter(None, conditions)),
+        "noted before the run": "; ".join(env.get("preflight", [])),
+        "the smallest kernel, with the wait": time_text(results.machine.get("launch_ms")),
+        "copy bandwidth": f"{number(results.machine.get('copy_gbps'), 0)} GB/s",
     }
     yield from table(["", ""], [[key, value] for key, value in facts.items() if value], left=2)
 
 
-def summary(contest: Contest) -> Iterator[str]:
-    compared = [pair for pair in contest.pairs if pair.ratio is not None]
-
-    def row(label: str, chosen: list[Pair]) -> list[str]:
-        values = ratios(chosen)
-        hosts = [pair.host_ratio for pair in chosen if pair.host_ratio is not None]
-        below = sum(value < 0.5 for value in values)
-        means = [number(geometric_mean(values)), number(median_of(values))]
-        return [label, str(len(values)), *means, str(below), number(geometric_mean(hosts))]
-
-    by_size = {size: [pair for pair in compared if pair.ours["size"] == size] for size in SIZES}
-    header = ["size", "cases", "ratio, geometric mean", "median", "below 0.5", "host time, ratio"]
-    rows = [row("all", compared)] + [row(size, found) for size, found in by_size.items() if found]
-    yield from table(header, rows)
-
-
-def family_tables(contest: Contest) -> Iterator[str]:
-    families: dict[str, list[Pair]] = defaultdict(list)
-    for pair in contest.pairs:
-        families[pair.ours["family"]].append(pair)
-    header = [
-        "op",
-        "size",
-        "shape",
-        "dtype",
-        "ours",
-        "theirs",
-        "ratio",
-        "GB/s",
-        "of copy",
-        "host µs",
-        "theirs",
-    ]
-    order = list(SIZES)
-    for family, found in sorted(families.items()):
-        yield f"\n### {family}\n"
-        rows = []
-        found.sort(
-            key=lambda p: (p.ours["name"], order.index(p.ours["size"]), p.ours["dtype"], p.ours["layout"])
-        )
-        for pair in found:
-            ours, theirs = pair.ours, pair.theirs
-            rows.append(
-                [
-                    f"`{ours['name'].removeprefix('aten::')}`",
-                    ours["size"],
-                    shape_text(ours),
-                    ours["dtype"] + (" strided" if ours["layout"] == "strided" else ""),
-                    time_text(time_ms(ours)),
-                    time_text(time_ms(theirs) if theirs else None),
-                    number(pair.ratio),
-                    number(ours.get("gbps"), 0),
-                    percent(share(ours, contest.copy_gbps)),
-                    number(ours.get("host_us"), 1),
-                    number(theirs.get("host_us") if theirs else None, 1),
-                ]
-            )
-        yield from table(header, rows, left=4)
-
-
-def without_time(rows: list[Row]) -> Iterator[str]:
+def without_time(results: Results) -> Iterator[str]:
     """Grouped: the same note for several sizes of an op is one line."""
-    grouped: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
-    for row in rows:
+    grouped: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    for row in results.rows:
         if row["status"] != "ok":
-            key = (row["status"], row["name"], row["provider"], row["note"])
-            grouped[key].append(f"{row['size']} {row['dtype']}")
-    lines = [
-        [
-            status,
-            f"`{name.removeprefix('aten::')}`",
-            NAMES[provider],
-            str(len(cases)),
-            note.replace("|", "\\|"),
-        ]
-        for (status, name, provider, note), cases in sorted(grouped.items())
-    ]
-    yield from table(["status", "op", "by", "cases", "note"], lines, left=3)
-
-
-def single_provider(result: dict[str, Any]) -> Iterator[str]:
-    header = ["case", "by", "latency", "throughput", "GB/s", "host µs"]
+            grouped[row["status"], row["name"], row["provider"], row["note"]] += 1
     rows = [
-        [
-            f"`{row['case'].removeprefix('aten::')}`",
-            NAMES[row["provider"]],
-            time_text(row.get("lat_ms")),
-            time_text(row.get("thr_ms")),
-            number(row.get("gbps"), 1),
-            number(row.get("host_us"), 1),
-        ]
-        for row in result["rows"]
-        if row["status"] == "ok"
+        [status, f"`{name.removeprefix('aten::')}`", NAMES[provider], str(count), note.replace("|", "\\|")]
+        for (status, name, provider, note), count in sorted(grouped.items())
     ]
-    yield from table(header, rows, left=2)
+    yield from table(["status", "op", "by", "cases", "note"], rows, left=3)
 
 
-def document(result: dict[str, Any], contest: Contest | None, pictures: list[Path]) -> Iterator[str]:
-    devices = sorted({row["device"] for row in result["rows"] if row["device"]})
-    simulated = any(device.startswith("simulator") for device in devices)
-    title = contest.title if contest else "Benchmarks"
-    yield f"# {title}: {', '.join(devices)}\n"
-    if simulated:
+def caveats(results: Results) -> Iterator[str]:
+    if results.simulated:
         yield "The device is simulated on this processor: these are no times of a Mac.\n"
-    yield from environment(result)
-    if contest is not None:
-        clock = "the GPU's own time" if time_is_gpu(contest) else "throughput"
-        yield f"\nRatio: time of {NAMES[contest.theirs]} by time of ours, {clock}; above 1, ours is faster."
-        yield f"Copy bandwidth in the same run: {number(contest.copy_gbps, 0)} GB/s."
-        yield "The machine drifted by more than 10 % along the way.\n" if contest.noisy else ""
-        yield from summary(contest)
-        for picture in (path for path in pictures if path.suffix == ".svg"):
-            yield f"\n![{picture.stem}]({picture.name})"
-        yield from family_tables(contest)
-    else:
-        yield ""
-        yield from single_provider(result)
-    yield "\n### Without a time\n"
-    yield from without_time(result["rows"])
+    if results.noisy:
+        yield (
+            "**Noisy**: one fixed op, timed along the way, varied by more than 10 %. Small differences mean "
+            "nothing.\n"
+        )
 
 
-def time_is_gpu(contest: Contest) -> bool:
-    return any(pair.ours.get("gpu_ms") for pair in contest.pairs)
+def legend(results: Results) -> str:
+    others = "the fastest of the others" if len(results.others) > 1 else NAMES[results.others[0]]
+    other_clock = "" if results.measure is GPU else "; in a block of calls with one wait, for `throughput`"
+    return (
+        f"Times: {results.measure.words}{other_clock}. Ratio: time of {others} by that of mpsops; above 1, "
+        "mpsops is faster. *Faster* and *slower* are cases in which the quartiles of the two do not overlap "
+        f"and the difference is above {100 * SAME:.0f} %. "
+        "Error: the largest relative one, against the CPU in float64. A wrong result has no time.\n"
+    )
 
 
-def write(result: dict[str, Any], contest: Contest | None, pictures: list[Path], path: Path) -> Path:
-    path.write_text("\n".join(document(result, contest, pictures)) + "\n")
+def ops(results: Results, pictures: list[Path]) -> Iterator[str]:
+    yield "\n## What each can do\n"
+    yield from counts.by_provider(results)
+    if results.ours and results.others:
+        yield "\n## mpsops against the others\n"
+        yield legend(results)
+        yield from counts.by_other(results)
+        yield "\n## The lowest ratios, the middle, the highest\n"
+        yield from headline.lines(results)
+    yield "\n## Pictures"
+    for picture in (path for path in pictures if path.suffix == ".svg"):
+        title = picture.stem.split("--")[-1].replace("-", " ")
+        yield f"\n![{title}]({picture.name})"
+    yield "\n## Families\n"
+    if results.ours and results.others:
+        yield from families.overview(results)
+    yield from families.tables(results)
+    yield "\n## Without a time\n"
+    yield from without_time(results)
+
+
+def document(results: Results, pictures: list[Path], folder: Path) -> Iterator[str]:
+    torch = results.env.get("torch", "unknown")
+    yield f"# Benchmarks: {results.device}, torch {torch}\n"
+    yield from caveats(results)
+    yield f"How to read this: {guide(folder)}.\n"
+    yield from environment(results)
+    if results.entries:
+        yield from ops(results, [path for path in pictures if not programs.is_picture(path)])
+    yield from programs.lines(results.all_rows, pictures)
+
+
+def write(results: Results, pictures: list[Path], path: Path) -> Path:
+    path.write_text("\n".join(document(results, pictures, path.parent)) + "\n")
     return path

@@ -1,10 +1,11 @@
-"""torchvision, and timm, which imports it, beside a torch without CUDA.
+"""torchvision, and timm and transformers, which import it, beside a torch without CUDA.
 
 The operators of its Linux wheel need CUDA's libraries. Without them its import fails: it describes two
 operators to torch that torch does not have. They are declared here; no model here calls them, a call raises.
 """
 
-import importlib
+import importlib.util
+import os
 import sys
 from types import ModuleType
 
@@ -38,3 +39,11 @@ def import_timm() -> ModuleType:
     """timm. Raises ImportError if it is not installed."""
     import_torchvision()
     return importlib.import_module("timm")
+
+
+def import_transformers() -> ModuleType:
+    """transformers, with torchvision if there is one. Raises ImportError if it is not installed."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if importlib.util.find_spec("torchvision") is not None:
+        import_torchvision()
+    return importlib.import_module("transformers")
