@@ -136,5 +136,7 @@ def build(case: Case, device: str, contested: bool = False) -> tuple[torch._ops.
     if call is None:
         raise NoCallError(f"no call of it in {case.dtype}")
     if case.layout == "strided":
+        if getattr(ops.hook(case.family), "contiguous_only", False):
+            raise NoCallError("it takes contiguous tensors alone")
         call = tree_map_only(torch.Tensor, _strided, call)
     return func, call

@@ -7,7 +7,8 @@ recorded.
 
 For ops of policy ``partial`` it may have ``contested(make, size)``: calls that torch's own kernel takes too,
 for ``mpsops tune``. It may have tables by overload name: ``bytes_moved`` (benchmarks/traffic.py);
-``references``, ``checks`` and ``compared_outputs`` (../correctness.py).
+``references``, ``checks`` and ``compared_outputs`` (../correctness.py). ``contiguous_only`` is true where the
+op raises for other tensors.
 """
 
 from importlib import import_module

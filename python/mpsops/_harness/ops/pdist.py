@@ -2,6 +2,7 @@
 
 import torch
 
+contiguous_only = True
 POINTS = {"tiny": (8, 16), "medium": (512, 64), "large": (4096, 128), "odd": (509, 37), "batch": (2048, 3)}
 
 
