@@ -1,10 +1,11 @@
-"""Kernels on the simulator against the same op in torch's CPU kernels, in one process, on as many threads.
+"""Kernels on the simulator against the same op in torch's CPU kernels, in one process.
 
-    python -m benchmarks.simulator_speed [--threads 1 2] [--repeats 9] [ONLY ...]
+    python -m benchmarks.simulator_speed [--threads 1] [--repeats 9] [ONLY ...]
 
 All of 2^24 float32. Each repeat runs both, one after the other, so that a busy machine slows both. Printed
 are the least times, the median of the repeats' ratios, and the ratio of processor time, which other processes
-sway less. Times are those of this machine's CPU and memory, not of a Mac's.
+sway less. Times are those of this machine's CPU and memory, not of a Mac's. ``--threads`` are torch's: the
+simulator's kernels run on one.
 """
 
 import argparse
@@ -282,7 +283,7 @@ def median_ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("only", nargs="*", help="cases whose names have one of these in them")
     options = parser.parse_args()

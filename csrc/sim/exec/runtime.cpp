@@ -165,6 +165,7 @@ void run(const Work& work) {
   const uint64_t shares = may_share ? workers * kShares : workers;
   const uint64_t share = std::max(grain, (groups + shares - 1) / shares);
   std::atomic<uint64_t> next = 0;
+  // It calls the function once, for all, in a build without OpenMP.
   at::parallel_for(0, static_cast<int64_t>(workers), 1, [&](int64_t, int64_t) {
     while (!failed.load(std::memory_order_relaxed)) {
       const uint64_t begin = next.fetch_add(share, std::memory_order_relaxed);
