@@ -117,7 +117,6 @@ def run(
     if unknown := [name for name in names if name not in known]:
         raise typer.BadParameter(f"provider: must be of {', '.join(known)}, got {', '.join(unknown)}")
     plan = timing.QUICK if quick else timing.FULL if full else timing.Plan()
-    suite = suite or (None if op or model else "all")
     wanted = Selection(suite, op, size, dtype, model, listed(mode), scale)
     result = measured(names, chosen(wanted), plan, budget, seed=seed)
     wide = Console(width=max(console.width, WIDTH))

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 import torch
+import typer
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
-from benchmarks import checking, files, programs, providers, suites, worker
+from benchmarks import checking, cli, files, programs, providers, suites, worker
 from benchmarks.measuring import bench
 from benchmarks.measuring import programs as measuring
 from benchmarks.models import CASES, Workload
@@ -63,6 +65,18 @@ def test_selection() -> None:
     assert ids(Selection("all")) == {"ops", "models", "pipelines"}
     modes = {case.as_row()["pass"] for case in suites.select(Selection("models", mode=["train"]))}
     assert modes == {"train"}
+
+
+def test_a_run_without_a_suite_is_of_ops(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: set[str] = set()
+
+    def measure(names: list[str], cases: list[suites.Case], *_: Any, **__: Any) -> None:
+        measured.update(case.suite for case in cases)
+        raise typer.Exit
+
+    monkeypatch.setattr(cli, "measured", measure)
+    assert CliRunner().invoke(cli.app, ["run", "--size", "tiny"]).exit_code == 0
+    assert measured == {"ops"}
 
 
 @pytest.mark.parametrize(
